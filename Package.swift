@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The rings of docs/design.md, section 7: C walls, the core, adapters, the command.
+let walls: [Target] = [
+    .target(name: "CRdkafka", linkerSettings: [.linkedLibrary("rdkafka")]),
+    .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CMicrohttpd", linkerSettings: [.linkedLibrary("microhttpd")]),
+    .target(name: "COnnxRuntime", linkerSettings: [.linkedLibrary("dl")]),
+    .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+]
+
+let core: [Target] = [
+    .target(name: "MillraceCore")
+]
+
+let adapters: [Target] = [
+    .target(name: "MillraceWorker", dependencies: ["MillraceCore"]),
+    .target(name: "MillraceKafka", dependencies: ["MillraceCore", "CRdkafka"]),
+    .target(name: "MillraceFormats", dependencies: ["MillraceCore", "CSimdjson"]),
+    .target(name: "MillraceONNX", dependencies: ["MillraceCore", "COnnxRuntime"]),
+    .target(name: "MillraceConfig", dependencies: ["MillraceCore", "CYaml"]),
+    .target(name: "MillraceOps", dependencies: ["MillraceCore", "CMicrohttpd"]),
+]
+
+let command: [Target] = [
+    .executableTarget(
+        name: "millrace",
+        dependencies: [
+            "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
+            "MillraceConfig", "MillraceOps",
+        ],
+        // scripts/setup puts a newer librdkafka into .engines/; without it the loader falls back
+        // to the system's. An installed binary looks beside itself.
+        linkerSettings: [
+            .unsafeFlags([
+                "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../../.engines",
+                "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/millrace",
+            ])
+        ])
+]
+
+let package = Package(
+    name: "millrace",
+    products: [.executable(name: "millrace", targets: ["millrace"])],
+    targets: walls + core + adapters + command,
+    cxxLanguageStandard: .cxx17
+)
+
+// One set of rules for every Swift target.
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .swiftLanguageMode(.v6),
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .strictMemorySafety(),
+            .treatAllWarnings(as: .error),
+        ]
+}

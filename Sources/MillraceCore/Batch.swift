@@ -1,0 +1,169 @@
+package import Synchronization
+
+/// What became of one record of a batch.
+package struct RecordResult: Sendable {
+    package enum State: UInt8, Sendable {
+        /// Taken in, not decided.
+        case taken
+        /// Scored: the output value is in the arena.
+        case scored
+        /// Goes out as it came: a tombstone, or `on_error: pass`.
+        case passed
+        /// Goes to the dead letters; `Batch.errors` has the reason.
+        case dead
+    }
+
+    package var state: State
+    /// Index of the record's partition run in `Batch.runs`.
+    package var run: Int32
+    /// Row in the feature columns; -1 without one.
+    package var row: Int32
+    /// Start of the output value in the arena, in bytes.
+    package var outputStart: Int
+    /// Bytes of the output value.
+    package var outputCount: Int
+
+    package init(run: Int32) {
+        self.state = .taken
+        self.run = run
+        self.row = -1
+        self.outputStart = 0
+        self.outputCount = 0
+    }
+}
+
+/// The records of one partition in one batch, under one ticket of the ledger.
+package struct PartitionRun: Sendable {
+    package let ticket: Ledger.Ticket
+    package var count: Int
+    /// Set when the partition was lost or rewinds: the sink leaves the run's records out.
+    package var isDiscarded = false
+
+    package init(ticket: Ledger.Ticket, count: Int) {
+        self.ticket = ticket
+        self.count = count
+    }
+}
+
+/// The records that are scored by one call of the model, with their results and their ledger
+/// tickets: the batch carries its own acknowledgement.
+///
+/// Pooled: allocated once, filled and emptied many times. Exactly one thread owns a batch at a time;
+/// ownership passes intake -> lane -> sequencer -> delivery through locked queues.
+@safe package final class Batch: @unchecked Sendable {  // sound by the ownership rule above
+    /// Fixed index in the pool; travels through the producer as part of each message's opaque.
+    package let slot: Int
+    /// Position in the order in which batches were cut.
+    package var number: UInt64 = 0
+    package private(set) var count = 0
+    /// Room for this many records; grows.
+    package private(set) var capacity: Int
+    package private(set) var records: UnsafeMutablePointer<RecordView>
+    package private(set) var results: UnsafeMutablePointer<RecordResult>
+    package let arena = OutputArena()
+    package var runs: [PartitionRun] = []
+    /// Reasons of the dead records, by record index, in no order.
+    package private(set) var errors: [(record: Int, error: RecordError)] = []
+    /// Sum of the records' `chargedBytes`.
+    package private(set) var chargedBytes = 0
+    /// Nanoseconds on the worker's monotonic clock when the batch was cut.
+    package var cutAtNs: Int64 = 0
+    /// Records that are neither acknowledged nor discarded; who takes it to 0 recycles the batch.
+    package let unfinished = Atomic<Int>(0)
+
+    package init(slot: Int, capacity: Int) {
+        self.slot = slot
+        self.capacity = capacity
+        unsafe self.records = .allocate(capacity: capacity)
+        unsafe self.results = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe records.deallocate()
+        unsafe results.deallocate()
+    }
+
+    /// Empties the batch for its next use; keeps what it has allocated, up to a limit.
+    package func reset() {
+        count = 0
+        runs.removeAll(keepingCapacity: true)
+        errors.removeAll(keepingCapacity: errors.capacity <= 64)
+        chargedBytes = 0
+        arena.reset()
+    }
+
+    /// Adds a record under the run of that index.
+    package func add(_ record: RecordView, run: Int32) {
+        if count == capacity { grow() }
+        unsafe (records + count).initialize(to: record)
+        unsafe (results + count).initialize(to: RecordResult(run: run))
+        count += 1
+        chargedBytes &+= unsafe record.chargedBytes
+    }
+
+    /// Makes the record a dead letter for that reason. The first reason stays.
+    package func markDead(_ record: Int, _ error: RecordError) {
+        guard unsafe results[record].state != .dead else { return }
+        unsafe results[record].state = .dead
+        errors.append((record: record, error: error))
+    }
+
+    /// The reason of a dead record.
+    package func error(of record: Int) -> RecordError? {
+        errors.first { $0.record == record }?.error
+    }
+
+    private func grow() {
+        let doubled = max(16, capacity * 2)
+        let newRecords = UnsafeMutablePointer<RecordView>.allocate(capacity: doubled)
+        let newResults = UnsafeMutablePointer<RecordResult>.allocate(capacity: doubled)
+        unsafe newRecords.moveInitialize(from: records, count: count)
+        unsafe newResults.moveInitialize(from: results, count: count)
+        unsafe records.deallocate()
+        unsafe results.deallocate()
+        unsafe records = newRecords
+        unsafe results = newResults
+        capacity = doubled
+    }
+}
+
+/// The bytes of a batch's output values: one growing block. Handing out room may move the block, so
+/// keep offsets, not pointers, across calls of `reserve`.
+@safe package final class OutputArena {
+    package private(set) var base: UnsafeMutableRawPointer
+    package private(set) var capacity: Int
+    /// Bytes handed out.
+    package var used = 0
+
+    /// A block that a batch keeps between uses is at most this large: 512 records of 4 KiB.
+    private static let keptBytes = 2 << 20
+    private static let smallestBytes = 16 << 10
+
+    package init() {
+        capacity = 0
+        unsafe base = .allocate(byteCount: 64, alignment: 64)
+    }
+
+    deinit { unsafe base.deallocate() }
+
+    /// Makes sure that `byteCount` more bytes are there behind `used`; contents stay.
+    package func reserve(_ byteCount: Int) {
+        guard byteCount > capacity - used else { return }
+        var larger = max(capacity, Self.smallestBytes)
+        while larger - used < byteCount { larger *= 2 }
+        let block = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 64)
+        unsafe block.copyMemory(from: base, byteCount: used)
+        unsafe base.deallocate()
+        unsafe base = block
+        capacity = larger
+    }
+
+    package func reset() {
+        used = 0
+        if capacity > Self.keptBytes {
+            unsafe base.deallocate()
+            capacity = 0
+            unsafe base = .allocate(byteCount: 64, alignment: 64)
+        }
+    }
+}

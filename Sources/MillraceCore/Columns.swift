@@ -1,0 +1,82 @@
+/// The values of one model input for a batch: `capacityRows` rows of `width` elements, row-major,
+/// filled by a format and read by an engine. Allocated once per lane and reused.
+@safe package final class FeatureColumn {
+    package let name: String
+    package let type: ElementType
+    /// Elements of one row, at least 1.
+    package let width: Int
+    /// Dimensions after the batch, all known.
+    package let rowShape: [Int]
+    package let capacityRows: Int
+    /// capacityRows x width elements of `type.byteCount` bytes; strings as `TextSlice` whose text
+    /// the format keeps alive until its next `read`.
+    package let storage: UnsafeMutableRawBufferPointer
+
+    /// Nil where the size overflows or exceeds `limitBytes`.
+    package init?(
+        name: String, type: ElementType, rowShape: [Int], capacityRows: Int,
+        limitBytes: Int = 1 << 30
+    ) {
+        var size = type.byteCount
+        var width = 1
+        for factor in rowShape + [capacityRows] {
+            let (next, overflow) = size.multipliedReportingOverflow(by: factor)
+            guard !overflow, factor > 0, next <= limitBytes else { return nil }
+            size = next
+        }
+        for dimension in rowShape { width *= dimension }
+        self.name = name
+        self.type = type
+        self.width = width
+        self.rowShape = rowShape
+        self.capacityRows = capacityRows
+        unsafe self.storage = .allocate(byteCount: size, alignment: 64)
+        _ = unsafe self.storage.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    deinit { unsafe storage.deallocate() }
+
+    /// Bytes of one row.
+    package var rowBytes: Int { width * type.byteCount }
+}
+
+/// All model inputs of one lane's batch; `columns` in the order of the signature's inputs.
+package final class FeatureColumns {
+    package let columns: [FeatureColumn]
+    /// Rows filled by the last `read`.
+    package var rowCount = 0
+    /// For each filled row, the index of its record in the batch.
+    package var recordOfRow: [Int32]
+
+    package init(columns: [FeatureColumn], capacityRows: Int) {
+        self.columns = columns
+        self.recordOfRow = Array(repeating: 0, count: capacityRows)
+    }
+}
+
+/// The values of one model output for the rows of one `predict`: lent by the session until its next
+/// `predict`.
+@safe package final class PredictionColumn {
+    package let name: String
+    /// Rows x `width` elements of `type.byteCount` bytes, row-major; strings as `TextSlice`.
+    package var base: UnsafeRawPointer?
+    package var type: ElementType
+    /// Elements of one row.
+    package var width: Int
+
+    package init(name: String, type: ElementType, width: Int) {
+        self.name = name
+        self.type = type
+        self.width = width
+        unsafe self.base = nil
+    }
+}
+
+/// All requested model outputs of one `predict`, in the order of the request.
+package final class PredictionColumns {
+    package let columns: [PredictionColumn]
+    /// Rows of the last `predict`.
+    package var rowCount = 0
+
+    package init(columns: [PredictionColumn]) { self.columns = columns }
+}
