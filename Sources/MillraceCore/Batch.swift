@@ -36,6 +36,8 @@ package struct PartitionRun: Sendable {
     package var count: Int
     /// Set when the partition was lost or rewinds: the sink leaves the run's records out.
     package var isDiscarded = false
+    /// The broker refused a record of the run: what it took of it will be read again too.
+    package var hasFailed = false
 
     package init(ticket: Ledger.Ticket, count: Int) {
         self.ticket = ticket
@@ -110,10 +112,16 @@ package struct PartitionRun: Sendable {
         errors.append((record: record, error: error))
     }
 
-    /// Lets a dead record live again, for another try at scoring it.
-    package func revive(_ record: Int) {
-        unsafe results[record].state = .taken
-        errors.removeAll { $0.record == record }
+    /// Takes the batch back to where it was cut, for another try at scoring it. Records that the
+    /// broker had refused before (`Flow.condemned`) stay dead.
+    package func startOver() {
+        errors.removeAll { $0.error.kind != .rejected }
+        for index in 0..<count {
+            let run = unsafe results[index].run
+            unsafe results[index] = RecordResult(run: run)
+        }
+        for (record, _) in errors { unsafe results[record].state = .dead }
+        arena.reset()
     }
 
     /// Sends all dead records on as they came (`on_error: pass`); returns how many.

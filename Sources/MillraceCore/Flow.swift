@@ -25,6 +25,8 @@
     package private(set) var isSinkBroken = false
     /// Batches are cut no more and what waits is let go.
     private var isStopping = false
+    /// A batch was abandoned: what was cut behind it is left out too, or it would come twice.
+    private var isAbandoning = false
     /// Charged bytes of the waiting line and of all batches.
     package private(set) var chargedBytes = 0
     package private(set) var counters = FlowCounters()
@@ -124,6 +126,9 @@
         beginRewind(partition, nowNs: nowNs)
         rewinds[partition]?.isPaused = true
     }
+
+    /// Partitions that are being rewound.
+    package var rewindingPartitions: [Int32] { Array(rewinds.keys) }
 
     /// Whether any partition is being rewound.
     package var isRewinding: Bool { !rewinds.isEmpty }
@@ -250,9 +255,10 @@
     package mutating func takeTurn() -> Batch? {
         guard let slot = sequencer.takeTurn() else { return nil }
         let batch = batches[slot]
+        if batch.isAbandoned { isAbandoning = true }
         for index in batch.runs.indices {
             let ticket = batch.runs[index].ticket
-            if isSinkBroken || batch.isAbandoned || !ledger.isCurrent(ticket) {
+            if isSinkBroken || isAbandoning || !ledger.isCurrent(ticket) {
                 batch.runs[index].isDiscarded = true
             } else {
                 awaited[ticket.partition, default: 0] += batch.runs[index].count
@@ -303,6 +309,7 @@
             return effect
         }
         counters.deliveryFailures &+= UInt64(delivery.count)
+        batch.runs[delivery.run].hasFailed = true
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
             condemned[ticket.partition, default: [:]][offset] = RecordError(
