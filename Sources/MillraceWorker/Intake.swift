@@ -272,7 +272,8 @@ internal import Synchronization
         var kept = unsafe ContiguousArray<RecordView>()
         var behind = unsafe ContiguousArray<RecordView>()
         unsafe kept.reserveCapacity(arrived.count)
-        for unsaferecord in unsafe arrived {
+        for index in unsafe arrived.indices {
+            let record = unsafe arrived[index]
             if unsafe end?.admits(record.partition, offset: record.offset) == true {
                 unsafe kept.append(record)
             } else {
