@@ -1,0 +1,98 @@
+/// What a handler sees of a request.
+package struct HttpRequest: Sendable {
+    /// Decoded, without the query.
+    package let path: String
+    /// The value of the Accept header; empty where there is none.
+    package let accept: String
+
+    package init(path: String, accept: String = "") {
+        self.path = path
+        self.accept = accept
+    }
+
+    /// Whether the client asks for `application/json` by name.
+    package var acceptsJSON: Bool {
+        accept.split(separator: ",").contains { range in
+            let type = range.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
+            return type.lowercased() == HttpResponse.json
+        }
+    }
+}
+
+/// What a handler answers.
+package struct HttpResponse: Sendable, Equatable {
+    package let status: UInt32
+    package let contentType: String
+    package let body: String
+    /// Headers beside those that every response of the server has.
+    package let headers: [String: String]
+
+    package init(
+        status: UInt32 = 200, contentType: String = HttpResponse.plainText, body: String,
+        headers: [String: String] = [:]
+    ) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+        self.headers = headers
+    }
+
+    /// The media type of plain text.
+    package static let plainText = "text/plain; charset=utf-8"
+    /// The media type of JSON.
+    package static let json = "application/json"
+}
+
+/// One path of the server and what answers it.
+package struct HttpRoute: Sendable {
+    /// Begins with a slash; matched as a whole.
+    package let path: String
+    /// One line for the list of paths.
+    package let summary: String
+    /// Called on the server's only thread: while it works, no other request is answered.
+    package let handler: @Sendable (HttpRequest) -> HttpResponse
+
+    package init(
+        _ path: String, _ summary: String,
+        handler: @escaping @Sendable (HttpRequest) -> HttpResponse
+    ) {
+        self.path = path
+        self.summary = summary
+        self.handler = handler
+    }
+
+    /// The paths with their summaries, one a line.
+    package static func list(_ routes: [HttpRoute]) -> String {
+        let width = routes.map(\.path.count).max() ?? 0
+        return routes.map { route in
+            let gap = String(repeating: " ", count: width - route.path.count + 2)
+            return "\(route.path)\(gap)\(route.summary)\n"
+        }.joined()
+    }
+}
+
+/// Chooses the route of a request and refuses what the server does not do. Has no socket.
+package struct HttpRouter: Sendable {
+    private let routes: [HttpRoute]
+
+    package init(_ routes: [HttpRoute]) { self.routes = routes }
+
+    /// The first reason to refuse the request, or the answer of its route.
+    package func answer(method: String, hasBody: Bool, request: HttpRequest) -> HttpResponse {
+        if method != "GET" && method != "HEAD" {
+            return HttpResponse(
+                status: 405, body: "only GET and HEAD are served\n",
+                headers: ["Allow": "GET, HEAD"])
+        }
+        if hasBody {
+            return HttpResponse(
+                status: 413, body: "send the request without a body\n",
+                headers: ["Connection": "close"])
+        }
+        guard let route = routes.first(where: { $0.path == request.path }) else {
+            return HttpResponse(
+                status: 404, body: "no such path; there are:\n" + HttpRoute.list(routes))
+        }
+        return route.handler(request)
+    }
+}
