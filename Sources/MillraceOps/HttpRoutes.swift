@@ -1,13 +1,19 @@
 /// What a handler sees of a request.
 package struct HttpRequest: Sendable {
+    package let method: String
     /// Decoded, without the query.
     package let path: String
     /// The value of the Accept header; empty where there is none.
     package let accept: String
+    package let hasBody: Bool
 
-    package init(path: String, accept: String = "") {
+    package init(
+        method: String = "GET", path: String, accept: String = "", hasBody: Bool = false
+    ) {
+        self.method = method
         self.path = path
         self.accept = accept
+        self.hasBody = hasBody
     }
 
     /// Whether the client asks for `application/json` by name.
@@ -77,18 +83,22 @@ package struct HttpRouter: Sendable {
 
     package init(_ routes: [HttpRoute]) { self.routes = routes }
 
-    /// The first reason to refuse the request, or the answer of its route.
-    package func answer(method: String, hasBody: Bool, request: HttpRequest) -> HttpResponse {
-        if method != "GET" && method != "HEAD" {
+    /// The first reason not to serve the request, whatever its path; nil: `answer` may follow.
+    /// What every request must fulfil belongs here.
+    package func refusal(of request: HttpRequest) -> HttpResponse? {
+        if request.method != "GET" && request.method != "HEAD" {
             return HttpResponse(
                 status: 405, body: "only GET and HEAD are served\n",
                 headers: ["Allow": "GET, HEAD"])
         }
-        if hasBody {
-            return HttpResponse(
-                status: 413, body: "send the request without a body\n",
-                headers: ["Connection": "close"])
+        if request.hasBody {
+            return HttpResponse(status: 413, body: "send the request without a body\n")
         }
+        return nil
+    }
+
+    /// What the route of the path says, or a list of the paths where there is no such one.
+    package func answer(to request: HttpRequest) -> HttpResponse {
         guard let route = routes.first(where: { $0.path == request.path }) else {
             return HttpResponse(
                 status: 404, body: "no such path; there are:\n" + HttpRoute.list(routes))

@@ -76,20 +76,29 @@ private final class HandlerContext: Sendable {
     init(_ router: HttpRouter) { self.router = router }
 }
 
-/// Called by libmicrohttpd on its thread once a request's headers are complete. The answer is queued
-/// right then, so that a body is never read.
+/// Called by libmicrohttpd on its thread: once when a request's headers are complete and again when
+/// the request is. An answer to the first call ends the connection and no body is read, which is
+/// right for a request that is refused; the others are answered in the second call and leave the
+/// connection open for the next request.
 private let answerRequest: MHD_AccessHandlerCallback = {
-    context, connection, url, method, _, _, _, _ in
+    context, connection, url, method, _, _, _, requestState in
     guard let context = unsafe context, let connection = unsafe connection,
-        let url = unsafe url, let method = unsafe method
+        let url = unsafe url, let method = unsafe method, let requestState = unsafe requestState
     else { return .NO }
     let router = unsafe Unmanaged<HandlerContext>.fromOpaque(context).takeUnretainedValue().router
-    let response = unsafe router.answer(
-        method: String(cString: method),
-        hasBody: hasBody(connection),
-        request: HttpRequest(
-            path: String(cString: url), accept: header("Accept", of: connection) ?? ""))
-    return unsafe queue(response, on: connection)
+    let isFirstCall = unsafe requestState.pointee == nil
+    let request = unsafe HttpRequest(
+        method: String(cString: method), path: String(cString: url),
+        accept: header("Accept", of: connection) ?? "", hasBody: hasBody(connection))
+    if let refusal = router.refusal(of: request) {
+        return unsafe queue(refusal, on: connection)
+    }
+    if isFirstCall {
+        // Any value but nil: the second call shall know that it is one.
+        unsafe requestState.pointee = context
+        return .YES
+    }
+    return unsafe queue(router.answer(to: request), on: connection)
 }
 
 @unsafe private func hasBody(_ connection: OpaquePointer) -> Bool {

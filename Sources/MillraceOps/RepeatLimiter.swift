@@ -16,6 +16,12 @@ package struct RepeatLimiter: Sendable {
         package let level: Log.Level
         package let message: String
         package let count: UInt64
+
+        package init(level: Log.Level, message: String, count: UInt64) {
+            self.level = level
+            self.message = message
+            self.count = count
+        }
     }
 
     private struct Key: Hashable {

@@ -7,7 +7,7 @@ struct EndpointsTests {
         _ path: String, _ health: Health, accept: String = "", metrics: [Metric] = []
     ) -> HttpResponse {
         HttpRouter(Endpoints.routes(health: { health }, metrics: { metrics })).answer(
-            method: "GET", hasBody: false, request: HttpRequest(path: path, accept: accept))
+            to: HttpRequest(path: path, accept: accept))
     }
 
     private static let good = Health(isLive: true, missing: [])

@@ -98,7 +98,10 @@ struct HttpServerTests {
         "GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     ])
     func garbageIsRefusedAndHurtsNobody(text: String) throws {
-        let server = try Self.server()
+        // Some of it looks like the beginning of something longer.
+        var limits = HttpServer.Limits()
+        limits.idleTimeoutSeconds = 1
+        let server = try Self.server(limits)
         let answer = try #require(exchange(text, port: server.port))
         #expect(!answer.contains(" 200 "))
         #expect(try #require(exchange(request("GET", "/hello"), port: server.port)).contains("200"))
@@ -201,7 +204,8 @@ struct HttpServerTests {
 
     @Test func aDroppedServerIsClosed() throws {
         var server: HttpServer? = try Self.server()
-        let port = try #require(server?.port)
+        let port = server?.port ?? 0
+        #expect(RawClient(port: port) != nil)
         server = nil
         #expect(RawClient(port: port) == nil)
     }

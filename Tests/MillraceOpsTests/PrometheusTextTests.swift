@@ -16,7 +16,7 @@ struct PrometheusTextTests {
     @Test(arguments: [
         (0, "0"), (-0.0, "0"), (1, "1"), (-17, "-17"), (0.5, "0.5"), (0.1, "0.1"),
         (1e15, "1000000000000000"), (9_007_199_254_740_992, "9007199254740992"),
-        (1e16, "1e+16"), (1.5e300, "1.5e+300"), (5e-324, "5e-324"), (.nan, "NaN"),
+        (1e16, "1e+16"), (1.5e300, "1.5e+300"), (.leastNonzeroMagnitude, "5e-324"), (.nan, "NaN"),
         (.infinity, "+Inf"), (-.infinity, "-Inf"),
     ])
     func numbers(value: Double, text: String) {
@@ -98,8 +98,11 @@ struct PrometheusTextTests {
     }
 
     /// promtool is in Debian's package `prometheus`.
-    private static let promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool"]
-        .first { unsafe access($0, X_OK) == 0 }
+    private static let promtool: String? = {
+        guard let path = unsafe getenv("PATH") else { return nil }
+        return unsafe String(cString: path).split(separator: ":").map { "\($0)/promtool" }
+            .first { unsafe access($0, X_OK) == 0 }
+    }()
 
     @Test(.enabled(if: promtool != nil, "needs promtool (Debian: apt install prometheus)"))
     func promtoolAcceptsThePage() throws {
@@ -121,7 +124,7 @@ struct PrometheusTextTests {
 
     /// What `promtool check metrics` prints, with its exit code where that is not 0.
     private static func promtoolComplaints(about page: String) throws -> String {
-        let promtool = try #require(promtool)
+        let promtool = try #require(Self.promtool)
         let folder = FileManager.default.temporaryDirectory
         let input = folder.appending(path: "millrace-\(UUID().uuidString).prom")
         let output = folder.appending(path: "millrace-\(UUID().uuidString).out")

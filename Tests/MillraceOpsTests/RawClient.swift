@@ -35,7 +35,7 @@ final class RawClient {
         while sent < bytes.count {
             let rest = Array(bytes[sent...])
             let count = unsafe Glibc.send(
-                descriptor, rest, rest.count, Int32(MSG_NOSIGNAL.rawValue))
+                descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
             guard count > 0 else { return false }
             sent += count
         }
