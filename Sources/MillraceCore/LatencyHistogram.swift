@@ -19,6 +19,7 @@ package struct LatencyHistogram: Sendable {
     /// All recorded values together, in microseconds; stays at the maximum when it would overflow.
     package private(set) var sum: UInt64 = 0
 
+    /// Nothing recorded.
     package init() {}
 
     /// Counts a latency of `us` microseconds `count` times. A negative one (clocks that disagree)

@@ -2,8 +2,8 @@ package import MillraceCore
 
 /// The paths of a worker's own server.
 package enum Endpoints {
-    /// `/`, `/livez`, `/readyz` and `/metrics`. The closures are called on the server's thread, once
-    /// a request; they must not wait for the record path.
+    /// `/`, `/livez`, `/readyz` and `/metrics`. The closures are called on the server's thread,
+    /// once a request; they must not wait for the record path.
     package static func routes(
         health: @escaping @Sendable () -> Health, metrics: @escaping @Sendable () -> [Metric]
     ) -> [HttpRoute] {

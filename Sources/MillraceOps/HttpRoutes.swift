@@ -1,12 +1,15 @@
 /// What a handler sees of a request.
 package struct HttpRequest: Sendable {
+    /// As sent; methods are case-sensitive.
     package let method: String
     /// Decoded, without the query.
     package let path: String
     /// The value of the Accept header; empty where there is none.
     package let accept: String
+    /// Whether the headers announce a body.
     package let hasBody: Bool
 
+    /// A request as a test or the server sees it.
     package init(
         method: String = "GET", path: String, accept: String = "", hasBody: Bool = false
     ) {
@@ -27,12 +30,16 @@ package struct HttpRequest: Sendable {
 
 /// What a handler answers.
 package struct HttpResponse: Sendable, Equatable {
+    /// The HTTP status code.
     package let status: UInt32
+    /// The media type of `body`.
     package let contentType: String
+    /// Sent as UTF-8; a HEAD request gets its length only.
     package let body: String
     /// Headers beside those that every response of the server has.
     package let headers: [String: String]
 
+    /// 200 and plain text unless said otherwise.
     package init(
         status: UInt32 = 200, contentType: String = HttpResponse.plainText, body: String,
         headers: [String: String] = [:]
@@ -58,6 +65,7 @@ package struct HttpRoute: Sendable {
     /// Called on the server's only thread: while it works, no other request is answered.
     package let handler: @Sendable (HttpRequest) -> HttpResponse
 
+    /// `path` begins with a slash.
     package init(
         _ path: String, _ summary: String,
         handler: @escaping @Sendable (HttpRequest) -> HttpResponse
@@ -81,6 +89,7 @@ package struct HttpRoute: Sendable {
 package struct HttpRouter: Sendable {
     private let routes: [HttpRoute]
 
+    /// The first of several routes with the same path wins.
     package init(_ routes: [HttpRoute]) { self.routes = routes }
 
     /// The first reason not to serve the request, whatever its path; nil: `answer` may follow.

@@ -18,6 +18,7 @@ package import MillraceCore
         /// Request line and headers together.
         package var headerBytes: Int = 8192
 
+        /// Fit for probes, a scraper and some people.
         package init() {}
     }
 

@@ -8,9 +8,12 @@ package final class LogWriter: Sendable {
     /// Two clocks in nanoseconds: the time of day for the lines, and one that never goes back for
     /// the windows of the limiter.
     package struct Clocks: Sendable {
+        /// Nanoseconds since 1970, UTC.
         package let wallNs: @Sendable () -> Int64
+        /// Nanoseconds since any fixed moment.
         package let monotonicNs: @Sendable () -> Int64
 
+        /// Both are called from any thread.
         package init(
             wallNs: @escaping @Sendable () -> Int64, monotonicNs: @escaping @Sendable () -> Int64
         ) {

@@ -13,10 +13,14 @@ package struct RepeatLimiter: Sendable {
 
     /// Events of one kind that were not shown.
     package struct Suppressed: Sendable, Equatable {
+        /// Level of the events.
         package let level: Log.Level
+        /// Message of the events.
         package let message: String
+        /// How many were held back.
         package let count: UInt64
 
+        /// `count` events of this level and message.
         package init(level: Log.Level, message: String, count: UInt64) {
             self.level = level
             self.message = message
@@ -39,6 +43,7 @@ package struct RepeatLimiter: Sendable {
     /// No window ends before this.
     private var nextEndNs = Int64.max
 
+    /// No window is open.
     package init() {}
 
     /// Whether an event is shown at `nowNs`, a time that never goes back. Call `takeEnded` first.
