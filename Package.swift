@@ -41,7 +41,8 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
-    .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"])
+    .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
+    .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
 ]
 
 let package = Package(

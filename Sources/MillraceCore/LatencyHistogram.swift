@@ -19,6 +19,7 @@ package struct LatencyHistogram: Sendable {
     /// All recorded values together, in microseconds; stays at the maximum when it would overflow.
     package private(set) var sum: UInt64 = 0
 
+    /// Nothing recorded.
     package init() {}
 
     /// Counts a latency of `us` microseconds `count` times. A negative one (clocks that disagree)
@@ -51,13 +52,14 @@ package struct LatencyHistogram: Sendable {
     package func quantile(_ q: Double) -> Int64? {
         guard count > 0, !q.isNaN else { return nil }
         let share = min(max(q, 0), 1)
-        let rank = UInt64(exactly: (share * Double(count)).rounded(.up)) ?? count
+        // A Double holds counts above 2^53 inexactly: never wait for more than there are.
+        let rank = min(UInt64(exactly: (share * Double(count)).rounded(.up)) ?? count, count)
         var seen: UInt64 = 0
         for bucket in 0..<Self.bucketCount {
             seen &+= counts[bucket]
             if seen >= max(rank, 1) { return Int64(Self.middle(of: bucket)) }
         }
-        return Int64(1) << Self.valueBits - 1
+        return (Int64(1) << Self.valueBits) - 1
     }
 
     /// The counts as a metrics page shows them. `bounds` are upper bounds in seconds, ascending,
@@ -96,6 +98,6 @@ package struct LatencyHistogram: Sendable {
         guard bucket >= bucketsPerOctave else { return UInt64(bucket) }
         let shift = UInt64(bucket / bucketsPerOctave - 1)
         let lowest = UInt64(bucketsPerOctave + bucket % bucketsPerOctave) << shift
-        return lowest + (UInt64(1) << shift - 1) / 2
+        return lowest + ((UInt64(1) << shift) - 1) / 2
     }
 }
