@@ -40,10 +40,14 @@ let command: [Target] = [
         ])
 ]
 
+let tests: [Target] = [
+    .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"])
+]
+
 let package = Package(
     name: "millrace",
     products: [.executable(name: "millrace", targets: ["millrace"])],
-    targets: walls + core + adapters + command,
+    targets: walls + core + adapters + command + tests,
     cxxLanguageStandard: .cxx17
 )
 
