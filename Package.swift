@@ -40,10 +40,16 @@ let command: [Target] = [
         ])
 ]
 
+let tests: [Target] = [
+    .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
+    .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
+    .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
+]
+
 let package = Package(
     name: "millrace",
     products: [.executable(name: "millrace", targets: ["millrace"])],
-    targets: walls + core + adapters + command,
+    targets: walls + core + adapters + command + tests,
     cxxLanguageStandard: .cxx17
 )
 
