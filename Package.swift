@@ -43,6 +43,7 @@ let command: [Target] = [
 let tests: [Target] = [
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
+    .testTarget(name: "MillraceKafkaTests", dependencies: ["MillraceKafka", "MillraceCore"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
 ]
 
