@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What the process says when it ends; the numbers are sysexits.h's.
 enum ExitCode: Int32 {
     case done = 0
@@ -23,3 +25,6 @@ struct CommandError: Error {
         self.message = message
     }
 }
+
+/// Ends the process.
+func exit(with code: ExitCode) -> Never { Glibc.exit(code.rawValue) }

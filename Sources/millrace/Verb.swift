@@ -53,24 +53,26 @@ struct Verb: Sendable {
                 val: Int32(index))
         }
         unsafe table.append(CGetopt.option(name: nil, has_arg: 0, flag: nil, val: 0))
-        unsafe optind = 0  // glibc: start afresh
-        unsafe opterr = 0
         var arguments = Arguments()
         let count = Int32(words.count + 1)
+        var value: UnsafePointer<CChar>?
+        var next: Int32 = 0
+        var isFirst: Int32 = 1
         while true {
-            let found = unsafe getopt_long(count, &storage, ":", table, nil)
+            let found = unsafe millrace_getopt(count, &storage, table, isFirst, &value, &next)
+            isFirst = 0
             if found == -1 { break }
             guard found >= 0, Int(found) < options.count else {
-                throw refusal(of: unsafe storage[Int(max(1, optind)) - 1], code: found)
+                throw refusal(of: unsafe storage[Int(max(1, next)) - 1], code: found)
             }
             let option = options[Int(found)]
             if option.value == nil {
                 arguments.switches.insert(option.name)
-            } else if let value = unsafe optarg {
-                arguments.values[option.name] = unsafe String(cString: value)
+            } else if let text = unsafe value {
+                arguments.values[option.name] = unsafe String(cString: text)
             }
         }
-        var index = unsafe Int(optind)
+        var index = Int(next)
         while unsafe index < storage.count, let word = unsafe storage[index] {
             arguments.operands.append(unsafe String(cString: word))
             index += 1
