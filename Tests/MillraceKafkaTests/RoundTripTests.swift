@@ -3,7 +3,7 @@ import MillraceKafka
 import Testing
 
 /// What the records look like after the whole way.
-@Suite(.serialized) struct RoundTripTests {
+@Suite struct RoundTripTests {
     private static let inputHeaders: [PlainRecord.Header] = [
         .init("trace", [1, 2]), .init("trace", [3]), .init("none", nil), .init("empty", []),
     ]
@@ -14,7 +14,8 @@ import Testing
             PlainRecord(
                 key: Array("k".utf8), value: Array("{}".utf8), headers: Self.inputHeaders,
                 timestampMs: 1_700_000_000_123, partition: 0),
-            PlainRecord(key: [], value: nil, headers: Self.inputHeaders, timestampMs: 5, partition: 0),
+            PlainRecord(
+                key: [], value: nil, headers: Self.inputHeaders, timestampMs: 5, partition: 0),
             PlainRecord(key: nil, value: [], timestampMs: 6, partition: 0),
         ]
         try stage.feed(input)
@@ -55,7 +56,9 @@ import Testing
 
     @Test func findsTheLastHeaderOfAName() throws {
         let stage = try Stage(partitions: 1)
-        try stage.feed([PlainRecord(value: [1], headers: Self.inputHeaders), PlainRecord(value: [2])])
+        try stage.feed([
+            PlainRecord(value: [1], headers: Self.inputHeaders), PlainRecord(value: [2]),
+        ])
         let pump = try Pump(stage.settings)
         #expect(pump.until { pump.count == 2 })
         func last(_ name: String, of index: Int) throws -> [UInt8]? {
