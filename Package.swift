@@ -7,6 +7,8 @@ let walls: [Target] = [
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CMicrohttpd", linkerSettings: [.linkedLibrary("microhttpd")]),
     .target(name: "COnnxRuntime", linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "CGetopt"),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 ]
 
@@ -28,7 +30,7 @@ let command: [Target] = [
         name: "millrace",
         dependencies: [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceOps",
+            "MillraceConfig", "MillraceOps", "CGetopt", "CCrypto",
         ],
         // scripts/setup puts a newer librdkafka into .engines/; without it the loader falls back
         // to the system's. An installed binary looks beside itself.
@@ -41,8 +43,11 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
+    .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
+    .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
+    .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
     .testTarget(
-        name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"])
+        name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
 ]
 
 let package = Package(

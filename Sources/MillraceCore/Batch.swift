@@ -1,5 +1,3 @@
-package import Synchronization
-
 /// What became of one record of a batch.
 package struct RecordResult: Sendable {
     package enum State: UInt8, Sendable {
@@ -38,6 +36,8 @@ package struct PartitionRun: Sendable {
     package var count: Int
     /// Set when the partition was lost or rewinds: the sink leaves the run's records out.
     package var isDiscarded = false
+    /// The broker refused a record of the run: what it took of it will be read again too.
+    package var hasFailed = false
 
     package init(ticket: Ledger.Ticket, count: Int) {
         self.ticket = ticket
@@ -68,8 +68,10 @@ package struct PartitionRun: Sendable {
     package private(set) var chargedBytes = 0
     /// Nanoseconds on the worker's monotonic clock when the batch was cut.
     package var cutAtNs: Int64 = 0
-    /// Records that are neither acknowledged nor discarded; who takes it to 0 recycles the batch.
-    package let unfinished = Atomic<Int>(0)
+    /// Records that are neither acknowledged nor discarded; the flow's own count.
+    package var unfinished = 0
+    /// The session or the policy wants the whole batch left out: its records are read again later.
+    package var isAbandoned = false
 
     package init(slot: Int, capacity: Int) {
         self.slot = slot
@@ -89,6 +91,8 @@ package struct PartitionRun: Sendable {
         runs.removeAll(keepingCapacity: true)
         errors.removeAll(keepingCapacity: errors.capacity <= 64)
         chargedBytes = 0
+        unfinished = 0
+        isAbandoned = false
         arena.reset()
     }
 
@@ -106,6 +110,26 @@ package struct PartitionRun: Sendable {
         guard unsafe results[record].state != .dead else { return }
         unsafe results[record].state = .dead
         errors.append((record: record, error: error))
+    }
+
+    /// Takes the batch back to where it was cut, for another try at scoring it. Records that the
+    /// broker had refused before (`Flow.condemned`) stay dead.
+    package func startOver() {
+        errors.removeAll { $0.error.kind != .rejected }
+        for index in 0..<count {
+            let run = unsafe results[index].run
+            unsafe results[index] = RecordResult(run: run)
+        }
+        for (record, _) in errors { unsafe results[record].state = .dead }
+        arena.reset()
+    }
+
+    /// Sends all dead records on as they came (`on_error: pass`); returns how many.
+    package func passDeadRecords() -> Int {
+        let passed = errors.count
+        for (record, _) in errors { unsafe results[record].state = .passed }
+        errors.removeAll()
+        return passed
     }
 
     /// The reason of a dead record.

@@ -78,6 +78,12 @@ package struct Ledger: Sendable {
         return ticket
     }
 
+    /// Whether `admit` would take records of that epoch now.
+    package func admits(_ partition: Int32, epoch: UInt32) -> Bool {
+        guard let account = accounts[partition] else { return false }
+        return account.isOpen && account.epoch == epoch
+    }
+
     /// Finishes `count` records of the ticket. Returns the new frontier where it moved.
     package mutating func finish(_ ticket: Ticket, count: Int) -> Frontier? {
         guard var account = accounts.removeValue(forKey: ticket.partition) else { return nil }

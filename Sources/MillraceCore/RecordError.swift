@@ -37,3 +37,8 @@ package struct RecordError: Error, Sendable, Equatable {
         self.message = message
     }
 }
+
+extension RecordError.Kind {
+    /// Position in `allCases`.
+    package var ordinal: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}

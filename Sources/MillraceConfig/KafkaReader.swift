@@ -1,0 +1,119 @@
+// The `kafka` section: properties pass through word for word.
+extension Reading {
+    /// All properties; nil where the section is missing or unusable.
+    mutating func readKafka() -> KafkaProperties? {
+        guard let entry = entry(of: Settings.kafka.declaration),
+            case .mapping(let entries) = entry.value.content
+        else { return nil }
+        var properties: [KafkaProperty] = []
+        for property in entries {
+            guard let scope = KafkaProperties.Scope(rawValue: property.key), scope != .common
+            else {
+                readProperty(property, scope: .common, into: &properties)
+                continue
+            }
+            switch property.value.content {
+            case .refused: continue
+            case .mapping(let scoped):
+                for inner in scoped { readProperty(inner, scope: scope, into: &properties) }
+            default:
+                complaints.add(
+                    property.value.place,
+                    "kafka.\(scope.rawValue) must be a mapping of librdkafka properties, but is "
+                        + property.value.kindName)
+            }
+        }
+        return KafkaProperties(properties: properties, place: entry.keyPlace)
+    }
+
+    private mutating func readProperty(
+        _ entry: Node.Entry, scope: KafkaProperties.Scope, into properties: inout [KafkaProperty]
+    ) {
+        guard Self.isPropertyName(entry.key) else {
+            complaints.add(
+                entry.keyPlace,
+                "\(Shown.key(entry.key)) is not a property's name; write 'name: value' with a"
+                    + " space after ':'")
+            return
+        }
+        guard let value = propertyValue(entry) else { return }
+        properties.append(
+            KafkaProperty(
+                scope: scope, name: entry.key, value: Secret(value.text),
+                isSecret: value.isFromFile || Secret.isName(entry.key), namePlace: entry.keyPlace,
+                valuePlace: entry.value.place))
+    }
+
+    private mutating func propertyValue(
+        _ entry: Node.Entry
+    ) -> (text: String, isFromFile: Bool)? {
+        let place = entry.value.place
+        switch entry.value.content {
+        case .refused: return nil
+        case .scalar(let scalar) where !scalar.isNull:
+            return expand(scalar, at: place).map { ($0.text, false) }
+        case .scalar:
+            complaints.add(
+                place, "kafka property '\(entry.key)' has no value; write \"\" for empty text")
+        case .sequence:
+            complaints.add(
+                place,
+                "kafka property '\(entry.key)' must be one value, but is a list; separate its parts"
+                    + " with commas")
+        case .mapping(let entries):
+            guard entries.count == 1, let file = entries.first, file.key == "file",
+                case .scalar(let scalar) = file.value.content, !scalar.isNull
+            else {
+                complaints.add(
+                    place,
+                    "kafka property '\(entry.key)' must be one value or {file: path}, but is"
+                        + " a mapping; names are written in full, as 'sasl.password'")
+                return nil
+            }
+            guard let path = expand(scalar, at: file.value.place) else { return nil }
+            return secretFile(path, property: entry.key).map { ($0, true) }
+        }
+        return nil
+    }
+
+    /// The trimmed text of the file.
+    private mutating func secretFile(_ path: Text, property: String) -> String? {
+        let shown = Shown.text(path.source)
+        do throws(FileBytes.Failure) {
+            let contents = try FileBytes.read(
+                PathText.resolve(path.text, in: folder), limit: 1 << 20)
+            if contents.isWorldReadable {
+                complaints.add(
+                    path.place,
+                    "every user of this machine may read \(shown); take the right away with"
+                        + " chmod o-r", severity: .warning)
+            }
+            guard let text = String(validating: contents.bytes, as: UTF8.self),
+                !contents.bytes.contains(0)
+            else {
+                complaints.add(path.place, "\(shown) is not UTF-8 text")
+                return nil
+            }
+            return Self.trimmed(text)
+        } catch {
+            complaints.add(
+                path.place, "cannot read \(shown) for '\(property)': \(error.reason)")
+            return nil
+        }
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        let start = text.drop(while: \.isWhitespace)
+        guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(start[...last])
+    }
+
+    private static func isPropertyName(_ name: String) -> Bool {
+        name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x61...0x7A, 0x41...0x5A, 0x30...0x39, 0x2E, 0x5F, 0x2D: true
+            default: false
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+package import MillraceCore
+
+/// A pipeline file, read and checked by itself: what a model's signature, librdkafka or a broker
+/// say about it comes later, and the places for such complaints are kept.
+package struct PipelineFile: Sendable {
+    /// The path as the user gave it; complaints name it.
+    package let path: String
+    package let name: String
+    package let source: Source
+    package let kafka: KafkaProperties
+    package let value: Value
+    package let model: Model
+    package let engines: Engines
+    package let append: Append
+    package let onError: ErrorPolicy
+    package let batch: Batch
+    /// Inference threads; 0 means one fewer than there are cores, at least 1.
+    package let lanes: Int
+    package let sink: Sink
+    package let deadLetter: DeadLetter?
+    package let delivery: DeliveryPromise
+    package let commitIntervalNs: Int64
+    /// Bytes.
+    package let memory: Int
+    package let shutdownTimeoutNs: Int64
+    /// Where health and metrics are served; nil opens no port.
+    package let http: ListenAddress?
+
+    package struct Source: Sendable {
+        package let topic: String
+        package let topicPlace: Place
+        package let group: String
+        package let start: StartPolicy
+    }
+
+    package struct Value: Sendable {
+        package let format: ValueFormat
+        package let maxBytes: Int
+    }
+
+    package struct Model: Sendable {
+        /// Relative paths are resolved against the pipeline file's folder.
+        package let file: String
+        package let filePlace: Place
+        package let name: String
+        /// Nil where the file has none: each model input is the field of its own name.
+        package let inputs: [InputMapping]?
+        /// The place of `inputs`, or of `model` without it: for complaints about the whole.
+        package let inputsPlace: Place
+        /// For all fields without a policy of their own.
+        package let missing: Located<MissingPolicy>?
+    }
+
+    package struct Engines: Sendable {
+        /// The ONNX Runtime library to load; nil for the usual one.
+        package let onnxruntime: Located<String>?
+        package let intraOpThreads: Int
+    }
+
+    package struct Append: Sendable {
+        package let place: Place
+        package let fields: AppendMapping
+        package let onConflict: ConflictPolicy
+        /// The object's name for `nest`; nil otherwise.
+        package let under: String?
+    }
+
+    package struct Batch: Sendable {
+        package let maxRecords: Int
+        package let maxWaitNs: Int64
+        /// Bytes of values; nil for no limit of its own.
+        package let maxBytes: Int?
+    }
+
+    package struct Sink: Sendable {
+        package let topic: String
+        package let topicPlace: Place
+        package let partitioning: Partitioning
+    }
+
+    package struct DeadLetter: Sendable {
+        package let topic: String
+        package let topicPlace: Place
+        /// 0 to 1.
+        package let maxRatio: Double
+    }
+
+    /// A complaint about this file, for checks that need more than the file.
+    package func complaint(
+        at place: Place, _ message: String, severity: Complaint.Severity = .error
+    ) -> Complaint {
+        Complaint(
+            file: path, place: place, severity: severity, message: kafka.redacting(message))
+    }
+}
+
+/// A value and where it stands.
+package struct Located<Value: Sendable>: Sendable {
+    package let value: Value
+    package let place: Place
+}
+
+extension Located: Equatable where Value: Equatable {}
+
+/// One entry of `model.inputs`.
+package struct InputMapping: Sendable, Equatable {
+    package enum Form: Sendable, Equatable {
+        /// One field: a scalar, or an array where the input takes several features.
+        case single(FieldMapping)
+        /// Several fields that make one row of the tensor.
+        case list([FieldMapping])
+    }
+
+    /// The model input's name.
+    package let name: String
+    package let place: Place
+    package let form: Form
+}
+
+/// One field of the record, as `model.inputs` names it.
+package struct FieldMapping: Sendable, Equatable {
+    package let source: FeatureSource
+    package let place: Place
+    /// Nil: what `model.missing` says.
+    package let missing: Located<MissingPolicy>?
+    package let parsesText: Bool
+}
+
+/// The `append` section.
+package enum AppendMapping: Sendable, Equatable {
+    /// Every output under its own name.
+    case all
+    case fields([AppendEntry])
+}
+
+/// One prediction field, as `append` names it.
+package struct AppendEntry: Sendable, Equatable {
+    package enum Selector: Sendable, Equatable {
+        /// The whole output.
+        case whole
+        /// `output[x]`: an index or a label, which the signature decides.
+        case bare(String)
+        /// `output["x"]`: a label.
+        case quoted(String)
+    }
+
+    /// The prediction field's name.
+    package let name: String
+    package let place: Place
+    package let output: String
+    package let selector: Selector
+    package let outputPlace: Place
+}
+
+/// `host:port`, the host of an IPv6 address in brackets.
+package struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
+    /// Without brackets.
+    package let host: String
+    /// 0 takes a free one.
+    package let port: UInt16
+
+    /// Nil for anything but host and port.
+    package init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        var host = text[..<colon]
+        let digits = text[colon...].dropFirst()
+        if host.hasPrefix("["), host.hasSuffix("]"), host.contains(":") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        let isHost = host.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x3A, 0x25: true
+            default: false
+            }
+        }
+        guard !host.isEmpty, isHost, let number = Quantities.integer(String(digits)),
+            digits.first != "+", digits.first != "-", let port = UInt16(exactly: number)
+        else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}

@@ -1,0 +1,205 @@
+internal import MillraceCore
+
+/// Reads pipeline files: all complaints of a file at once.
+package enum PipelineReader {
+    /// What became of one file.
+    package struct Outcome: Sendable {
+        /// Nil where a complaint is an error.
+        package let file: PipelineFile?
+        /// By place; warnings too.
+        package let complaints: [Complaint]
+    }
+
+    /// Reads the file at `path`. `environment` is what `${NAME}` refers to.
+    package static func read(path: String, environment: [String: String]) -> Outcome {
+        do throws(FileBytes.Failure) {
+            let contents = try FileBytes.read(path, limit: YAMLReader.sizeLimit)
+            return read(bytes: contents.bytes, path: path, environment: environment)
+        } catch {
+            let complaint = Complaint(file: path, message: "cannot read it: \(error.reason)")
+            return Outcome(file: nil, complaints: [complaint])
+        }
+    }
+
+    /// Reads a text as if it stood in a file at `path`.
+    package static func read(
+        bytes: [UInt8], path: String, environment: [String: String]
+    ) -> Outcome {
+        var reading = Reading(path: path, environment: environment)
+        var file: PipelineFile?
+        if let root = YAMLReader.read(bytes, into: &reading.complaints) {
+            reading.openRoot(root)
+            file = reading.readPipeline(path: path)
+        }
+        return Outcome(
+            file: reading.complaints.hasErrors ? nil : file,
+            complaints: reading.complaints.sorted)
+    }
+}
+
+extension Reading {
+    fileprivate mutating func readPipeline(path: String) -> PipelineFile? {
+        let name = read(Settings.name)
+        let memory = read(Settings.memory)
+        let source = readSource(name: name)
+        let kafka = readKafkaSection()
+        let value = readValue(memory: memory)
+        let model = readModel()
+        let engines = readEngines()
+        let append = readAppend()
+        let deadLetter = readDeadLetter()
+        let onError = readOnError(hasDeadLetter: deadLetter != nil)
+        let batch = readBatch(memory: memory)
+        let lanes = read(Settings.lanes)
+        let sink = readSink()
+        let delivery = readDelivery()
+        let commitIntervalNs = read(Settings.commitInterval)
+        let shutdownTimeoutNs = read(Settings.shutdownTimeout)
+        let http = readHTTP()
+        checkTopics(source: source, sink: sink, deadLetter: deadLetter)
+        guard let name, let source, let kafka, let value, let model, let engines, let append,
+            let onError, let batch, let lanes, let sink, let delivery, let commitIntervalNs,
+            let memory, let shutdownTimeoutNs
+        else { return nil }
+        return PipelineFile(
+            path: path, name: name, source: source, kafka: kafka, value: value, model: model,
+            engines: engines, append: append, onError: onError, batch: batch, lanes: Int(lanes),
+            sink: sink, deadLetter: deadLetter, delivery: delivery,
+            commitIntervalNs: commitIntervalNs, memory: Int(memory),
+            shutdownTimeoutNs: shutdownTimeoutNs, http: http)
+    }
+
+    private mutating func readSource(name: String?) -> PipelineFile.Source? {
+        open(Settings.source)
+        let topic = located(Settings.sourceTopic)
+        let isGroupWritten = section("source")?.entries["group"] != nil
+        let group = read(Settings.sourceGroup) ?? (isGroupWritten ? nil : name)
+        let start = read(Settings.sourceStart)
+        guard let topic, let group, let start else { return nil }
+        return PipelineFile.Source(
+            topic: topic.value, topicPlace: topic.place, group: group, start: start)
+    }
+
+    private mutating func readKafkaSection() -> KafkaProperties? {
+        open(Settings.kafka, acceptsAnyKey: true)
+        // Complains where it is missing; the value itself comes with the other properties.
+        _ = entry(of: Settings.bootstrapServers.declaration)
+        return section("kafka") == nil ? nil : readKafka()
+    }
+
+    private mutating func readValue(memory: Int64?) -> PipelineFile.Value? {
+        open(Settings.value)
+        let format = read(Settings.valueFormat)
+        let maxBytes = located(Settings.valueMaxBytes)
+        check(maxBytes, of: Settings.valueMaxBytes, within: memory)
+        guard let format, let maxBytes else { return nil }
+        return PipelineFile.Value(format: format, maxBytes: Int(maxBytes.value))
+    }
+
+    private mutating func readModel() -> PipelineFile.Model? {
+        open(Settings.model)
+        let file = located(Settings.modelFile)
+        let name = read(Settings.modelName)
+        let inputs = readInputs()
+        let missing = readMissing(Settings.modelMissing, shown: "model.missing")
+        guard let file, let place = section("model")?.place else { return nil }
+        return PipelineFile.Model(
+            file: PathText.resolve(file.value, in: folder), filePlace: file.place,
+            name: name ?? PathText.stem(of: file.value), inputs: inputs?.value,
+            inputsPlace: inputs?.place ?? place, missing: missing)
+    }
+
+    private mutating func readEngines() -> PipelineFile.Engines? {
+        open(Settings.engines)
+        let library = located(Settings.onnxruntime).map {
+            Located(value: PathText.resolve($0.value, in: folder), place: $0.place)
+        }
+        guard let threads = read(Settings.intraOpThreads) else { return nil }
+        return PipelineFile.Engines(onnxruntime: library, intraOpThreads: Int(threads))
+    }
+
+    private mutating func readBatch(memory: Int64?) -> PipelineFile.Batch? {
+        open(Settings.batch)
+        let maxRecords = read(Settings.batchMaxRecords)
+        let maxWaitNs = read(Settings.batchMaxWait)
+        let maxBytes = located(Settings.batchMaxBytes)
+        check(maxBytes, of: Settings.batchMaxBytes, within: memory)
+        guard let maxRecords, let maxWaitNs else { return nil }
+        return PipelineFile.Batch(
+            maxRecords: Int(maxRecords), maxWaitNs: maxWaitNs,
+            maxBytes: maxBytes.map { Int($0.value) })
+    }
+
+    private mutating func readSink() -> PipelineFile.Sink? {
+        open(Settings.sink)
+        let topic = located(Settings.sinkTopic)
+        let partitioning = read(Settings.sinkPartitioning)
+        guard let topic, let partitioning else { return nil }
+        return PipelineFile.Sink(
+            topic: topic.value, topicPlace: topic.place, partitioning: partitioning)
+    }
+
+    private mutating func readDeadLetter() -> PipelineFile.DeadLetter? {
+        open(Settings.deadLetter)
+        let topic = located(Settings.deadLetterTopic)
+        let maxRatio = read(Settings.deadLetterMaxRatio)
+        guard let topic, let maxRatio else { return nil }
+        return PipelineFile.DeadLetter(
+            topic: topic.value, topicPlace: topic.place, maxRatio: maxRatio)
+    }
+
+    private mutating func readOnError(hasDeadLetter: Bool) -> ErrorPolicy? {
+        guard section("")?.entries["on_error"] != nil else {
+            return hasDeadLetter ? .deadLetter : .stop
+        }
+        guard let policy = located(Settings.onError) else { return nil }
+        if policy.value == .deadLetter, section("")?.entries["dead_letter"] == nil {
+            complaints.add(policy.place, "on_error: dead_letter needs dead_letter.topic")
+        }
+        return policy.value
+    }
+
+    private mutating func readDelivery() -> DeliveryPromise? {
+        guard let delivery = located(Settings.delivery) else { return nil }
+        if delivery.value == .exactlyOnce {
+            complaints.add(
+                delivery.place,
+                "delivery: exactly_once is not available yet; write at_least_once")
+        }
+        return delivery.value
+    }
+
+    private mutating func readHTTP() -> ListenAddress? {
+        open(Settings.http)
+        return read(Settings.httpListen).flatMap { ListenAddress($0) }
+    }
+
+    /// A topic that the worker reads and writes would feed itself.
+    private mutating func checkTopics(
+        source: PipelineFile.Source?, sink: PipelineFile.Sink?,
+        deadLetter: PipelineFile.DeadLetter?
+    ) {
+        if let source, let sink, source.topic == sink.topic {
+            complaints.add(sink.topicPlace, "sink.topic is the source's topic; write another one")
+        }
+        guard let deadLetter else { return }
+        if deadLetter.topic == source?.topic {
+            complaints.add(
+                deadLetter.topicPlace, "dead_letter.topic is the source's topic; write another one")
+        }
+        if deadLetter.topic == sink?.topic {
+            complaints.add(
+                deadLetter.topicPlace, "dead_letter.topic is the sink's topic; write another one")
+        }
+    }
+
+    /// One record must fit into the memory, and one batch as well.
+    private mutating func check(
+        _ size: Located<Int64>?, of setting: Setting<Int64>, within memory: Int64?
+    ) {
+        guard let size, let memory, size.value > memory else { return }
+        complaints.add(
+            size.place,
+            "\(setting.declaration.path) is more than memory (\(Quantities.sizeText(memory)))")
+    }
+}

@@ -1,0 +1,230 @@
+internal import MillraceCore
+
+/// Every setting of a pipeline file, declared once.
+package enum Settings {
+    /// In the order of the documentation. A key that is not here is unknown to the reader.
+    package static let all: [SettingDeclaration] = [
+        name.declaration,
+        source.declaration, sourceTopic.declaration, sourceGroup.declaration,
+        sourceStart.declaration,
+        kafka.declaration, bootstrapServers.declaration, kafkaConsumer.declaration,
+        kafkaProducer.declaration,
+        value.declaration, valueFormat.declaration, valueMaxBytes.declaration,
+        model.declaration, modelFile.declaration, modelName.declaration, modelInputs.declaration,
+        modelMissing.declaration, fieldPointer.declaration, fieldMissing.declaration,
+        fieldParse.declaration,
+        engines.declaration, onnxruntime.declaration, intraOpThreads.declaration,
+        append.declaration, onConflict.declaration, appendUnder.declaration, onError.declaration,
+        batch.declaration, batchMaxRecords.declaration, batchMaxWait.declaration,
+        batchMaxBytes.declaration, lanes.declaration,
+        sink.declaration, sinkTopic.declaration, sinkPartitioning.declaration,
+        deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
+        delivery.declaration, commitInterval.declaration, memory.declaration,
+        shutdownTimeout.declaration,
+        http.declaration, httpListen.declaration,
+    ]
+
+    private static let second: Int64 = 1_000_000_000
+    private static let mebibyte: Int64 = 1 << 20
+
+    static let name = Setting.text(
+        "", "name", .name(.pipeline), isRequired: true,
+        doc: "Name of the pipeline, in logs and metrics. Also the consumer group's default.")
+
+    // source
+
+    static let source = Setting.section(
+        "", "source", isRequired: true, doc: "Where records come from.")
+    static let sourceTopic = Setting.text(
+        "source", "topic", .name(.topic), isRequired: true,
+        doc: "The topic to read. It must exist; Millrace never creates topics.")
+    static let sourceGroup = Setting.text(
+        "source", "group", .name(.group), defaultText: "the pipeline's name",
+        doc: "The consumer group. All instances with the same group share the partitions.")
+    static let sourceStart = Setting<StartPolicy>.choice(
+        "source", "start", defaultValue: .earliest,
+        doc: "Where a partition starts that the group has no offset for; `error` stops instead.")
+
+    // kafka
+
+    static let kafka = Setting.section(
+        "", "kafka", isRequired: true,
+        doc: """
+            librdkafka properties, word for word, for consumer and producer. A value of the form \
+            `{file: path}` is read from that file.
+            """)
+    static let bootstrapServers = Setting.text(
+        "kafka", "bootstrap.servers", isRequired: true,
+        doc: "The brokers to ask first, as `host:port,host:port`.")
+    static let kafkaConsumer = Setting.form(
+        "kafka", "consumer", .form("a mapping of librdkafka properties"),
+        doc: "librdkafka properties for the consumer only.")
+    static let kafkaProducer = Setting.form(
+        "kafka", "producer", .form("a mapping of librdkafka properties"),
+        doc: "librdkafka properties for the producer only.")
+
+    // value
+
+    static let value = Setting.section("", "value", doc: "How the records' values are encoded.")
+    static let valueFormat = Setting<ValueFormat>.choice(
+        "value", "format", defaultValue: .json, doc: "The format of the values.")
+    static let valueMaxBytes = Setting.byteSize(
+        "value", "max_bytes", 1024...(1024 * mebibyte), defaultValue: 8 * mebibyte,
+        doc: "A record with a larger value is a record error.")
+
+    // model
+
+    static let model = Setting.section(
+        "", "model", isRequired: true, doc: "The model, and which field each of its inputs is.")
+    static let modelFile = Setting.text(
+        "model", "file", .path, isRequired: true,
+        doc: "The model file. What kind it is, its content says.")
+    static let modelName = Setting.text(
+        "model", "name", defaultText: "the file's name without its extension",
+        doc: "The model's name in the header `millrace-model`, in logs and metrics.")
+    static let modelInputs = Setting.form(
+        "model", "inputs", .form("a mapping of model inputs to fields"),
+        defaultText: "each input is the top-level field of its own name",
+        doc: """
+            For each model input a field (`/amount`, `$key`, `$header.NAME`, `$timestamp`) or a \
+            list of fields that make one tensor. A field is a JSON Pointer or a mapping with \
+            options.
+            """)
+    static let missingForm = SettingKind.form(
+        "error, nan, a number without quotes, or text in quotes")
+    static let modelMissing = Setting.form(
+        "model", "missing", missingForm, defaultText: "error",
+        doc: """
+            What an absent or null field becomes, for all fields: `error` makes the record a \
+            record error, `nan` and numbers are for numeric inputs, quoted text for string inputs.
+            """)
+
+    /// The section of a field's options; the input's name stands where the `*` is.
+    static let fieldOptions = "model.inputs.*"
+    static let fieldPointer = Setting.text(
+        fieldOptions, "field", isRequired: true,
+        doc: "A JSON Pointer, `$key`, `$header.NAME` or `$timestamp`.")
+    static let fieldMissing = Setting.form(
+        fieldOptions, "missing", missingForm, defaultText: "`model.missing`",
+        doc: "What this field becomes where it is absent or null.")
+    static let fieldParse = Setting.boolean(
+        fieldOptions, "parse", defaultValue: false,
+        doc: "Reads text such as `\"12.5\"` as a number.")
+
+    // engines
+
+    static let engines = Setting.section("", "engines", doc: "What runs the models.")
+    static let onnxruntime = Setting.text(
+        "engines", "onnxruntime", .path, defaultText: "looked for beside the binary",
+        doc: "Another ONNX Runtime shared library than the one that came along.")
+    static let intraOpThreads = Setting.integer(
+        "engines", "intra_op_threads", 1...256, defaultValue: 1,
+        doc: "Threads that one lane's session may use for one batch.")
+
+    // append
+
+    static let append = Setting.form(
+        "", "append", .form("all or a mapping of prediction fields to model outputs"),
+        isRequired: true,
+        doc: """
+            For each prediction field a model output: `output`, `output[1]` or `output[label]`. \
+            `all` appends every output under its own name.
+            """)
+    static let onConflict = Setting<ConflictPolicy>.choice(
+        "", "on_conflict", defaultValue: .error,
+        doc: """
+            Where the record has a field of that name already: `error` makes it a record error, \
+            `keep` leaves the prediction out, `nest` puts all predictions under `append_under`.
+            """)
+    static let appendUnder = Setting.text(
+        "", "append_under", doc: "The object that holds the predictions for `on_conflict: nest`.")
+    static let onError = Setting<ErrorPolicy>.choice(
+        "", "on_error", defaultText: "dead_letter where a dead_letter topic is given, else stop",
+        doc: "What happens with a record that cannot be scored; `pass` writes it unscored.")
+
+    // batch and lanes
+
+    static let batch = Setting.section("", "batch", doc: "How records are put together.")
+    static let batchMaxRecords = Setting.integer(
+        "batch", "max_records", 1...65536, defaultValue: 512, doc: "Most records in a batch.")
+    static let batchMaxWait = Setting.duration(
+        "batch", "max_wait", 0...(10 * second), defaultNs: 0,
+        doc: "How long a batch that is not full may wait for more records.")
+    static let batchMaxBytes = Setting.byteSize(
+        "batch", "max_bytes", 1024...(1024 * mebibyte),
+        doc: "Most bytes of values in a batch; a single larger record still goes.")
+    static let lanes = Setting.integer(
+        "", "lanes", 0...256, defaultValue: 0,
+        doc: "Inference threads; 0 means one fewer than the machine has cores, at least 1.")
+
+    // sink and dead letters
+
+    static let sink = Setting.section(
+        "", "sink", isRequired: true, doc: "Where enriched records go.")
+    static let sinkTopic = Setting.text(
+        "sink", "topic", .name(.topic), isRequired: true,
+        doc: "The topic to write. It must exist.")
+    static let sinkPartitioning = Setting<Partitioning>.choice(
+        "sink", "partitioning", defaultValue: .preserve,
+        doc: """
+            `preserve` writes to the partition number that the record came from, `key` \
+            re-partitions by the key as Kafka's Java client does.
+            """)
+    static let deadLetter = Setting.section(
+        "", "dead_letter", doc: "Where records go that cannot be scored.")
+    static let deadLetterTopic = Setting.text(
+        "dead_letter", "topic", .name(.topic), isRequired: true,
+        doc: "The topic for dead letters. It must exist.")
+    static let deadLetterMaxRatio = Setting.number(
+        "dead_letter", "max_ratio", 0...1, defaultValue: 0.5,
+        doc: "The worker stops taking input where more than this part of the records is dead.")
+
+    // running
+
+    static let delivery = Setting<DeliveryPromise>.choice(
+        "", "delivery", defaultValue: .atLeastOnce,
+        doc: "The promise about records that are written twice after a crash.")
+    static let commitInterval = Setting.duration(
+        "", "commit_interval", (second / 100)...(3600 * second), defaultNs: second,
+        doc: "How often offsets are committed.")
+    static let memory = Setting.byteSize(
+        "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 256 * mebibyte,
+        doc: """
+            The bound of everything taken in and not yet acknowledged, librdkafka's queues \
+            included.
+            """)
+    static let shutdownTimeout = Setting.duration(
+        "", "shutdown_timeout", second...(3600 * second), defaultNs: 30 * second,
+        doc: "How long a shutdown may take to finish what was taken in.")
+    static let http = Setting.section("", "http", doc: "Health and metrics.")
+    static let httpListen = Setting.text(
+        "http", "listen", .name(.listenAddress), isRequired: true,
+        doc: "Address of `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+}
+
+/// `source.start`.
+package enum StartPolicy: String, Sendable, CaseIterable {
+    case earliest, latest, error
+}
+
+/// `value.format`.
+package enum ValueFormat: String, Sendable, CaseIterable {
+    case json
+}
+
+/// `on_error`.
+package enum ErrorPolicy: String, Sendable, CaseIterable {
+    case deadLetter = "dead_letter"
+    case stop, pass
+}
+
+/// `sink.partitioning`.
+package enum Partitioning: String, Sendable, CaseIterable {
+    case preserve, key
+}
+
+/// `delivery`.
+package enum DeliveryPromise: String, Sendable, CaseIterable {
+    case atLeastOnce = "at_least_once"
+    case exactlyOnce = "exactly_once"
+}

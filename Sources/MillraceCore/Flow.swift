@@ -1,0 +1,362 @@
+/// Everything that is in the worker between source and broker: the waiting line, the batches, the
+/// ledger and the order of writing, as one value without lock, clock or I/O. The worker's threads
+/// share it under one lock and do outside of it what it answers; a simulation drives it alone.
+@safe package struct Flow {
+    private let policy: BatchPolicy
+    /// Most charged bytes that may be taken in and unfinished; see `hasRoom`.
+    package let boundBytes: Int
+    /// Most batches that exist. With the bound in bytes it keeps a slow sink from collecting many
+    /// tiny batches: 256 full batches of 512 records are twice what one core scores in 100 ms.
+    private static let maxBatches = 256
+
+    package private(set) var line = WaitingLine()
+    package private(set) var ledger = Ledger()
+    private var sequencer = Sequencer()
+    private var batches: [Batch] = []
+    private var freeSlots: [Int] = []
+    private var nextBatchNumber: UInt64 = 0
+    /// Records of each partition that were handed to the sink and are not answered, of any epoch.
+    private var awaited: [Int32: Int] = [:]
+    private var rewinds: [Int32: Rewind] = [:]
+    private var backoffs: [Int32: Backoff] = [:]
+    /// Records that the broker will never take, by partition and offset: dead at the next reading.
+    private var condemned: [Int32: [Int64: RecordError]] = [:]
+    /// The sink's client is of no more use: nothing is written until `sinkRestarted`.
+    package private(set) var isSinkBroken = false
+    /// Batches are cut no more and what waits is let go.
+    private var isStopping = false
+    /// A batch was abandoned: what was cut behind it is left out too, or it would come twice.
+    private var isAbandoning = false
+    /// Charged bytes of the waiting line and of all batches.
+    package private(set) var chargedBytes = 0
+    package private(set) var counters = FlowCounters()
+
+    private struct Rewind {
+        let offset: Int64
+        let epoch: UInt32
+        let notBeforeNs: Int64
+        var isPaused = false
+    }
+
+    package init(policy: BatchPolicy, boundBytes: Int) {
+        self.policy = policy
+        self.boundBytes = boundBytes
+    }
+
+    // MARK: Intake
+
+    /// Whether another chunk of records may be read now: the line keeps at most four full batches,
+    /// the rest waits in the client's own queue, which has its own limit.
+    package var hasRoomInLine: Bool { line.count < 4 * policy.maxRecords && hasRoom }
+
+    /// Whether the bound in bytes leaves room.
+    package var hasRoom: Bool { chargedBytes < boundBytes }
+
+    /// Whether so little is left that paused partitions may go on (half of the bound: pausing
+    /// throws prefetched records away, so it must not happen often).
+    package var isHalfEmpty: Bool { chargedBytes <= boundBytes / 2 }
+
+    /// Takes records in; `epoch` of each is set.
+    package mutating func admit(
+        _ records: ContiguousArray<RecordView>, bytes: Int, nowNs: Int64
+    ) {
+        unsafe line.append(records, bytes: bytes, nowNs: nowNs)
+        chargedBytes &+= bytes
+        counters.recordsIn &+= unsafe UInt64(records.count)
+        counters.bytesIn &+= UInt64(bytes)
+    }
+
+    /// A partition became ours: its new epoch.
+    package mutating func open(_ partition: Int32) -> UInt32 {
+        rewinds[partition] = nil
+        condemned[partition] = nil
+        return ledger.open(partition)
+    }
+
+    /// The first step of giving partitions back: nothing new of them is cut.
+    package mutating func stopAdmitting(_ partitions: [Int32]) {
+        for partition in partitions { ledger.stopAdmitting(partition) }
+    }
+
+    /// Whether all that was cut of the partitions is finished.
+    package func isDrained(_ partitions: [Int32]) -> Bool {
+        partitions.allSatisfy { ledger.unfinished($0) == 0 }
+    }
+
+    /// The partitions are not ours any more; results that still come are discarded.
+    package mutating func close(_ partitions: [Int32]) {
+        for partition in partitions {
+            ledger.close(partition)
+            rewinds[partition] = nil
+            backoffs[partition] = nil
+            condemned[partition] = nil
+        }
+    }
+
+    /// Partitions whose rewind has begun and that are to be paused, each reported once.
+    package mutating func takeRewindsToPause() -> [Int32] {
+        let fresh = rewinds.filter { !$0.value.isPaused }.map(\.key)
+        for partition in fresh { rewinds[partition]?.isPaused = true }
+        return fresh
+    }
+
+    /// Rewinds that may be carried out now: the sink works, nothing of the partition is on its way,
+    /// and the waiting time is over. Each is reported once; answer with `rewound` or `rewindFailed`.
+    package mutating func takeRewindsToSeek(
+        nowNs: Int64
+    ) -> [(partition: Int32, offset: Int64, epoch: UInt32)] {
+        guard !isSinkBroken, !rewinds.isEmpty else { return [] }
+        var ready: [(partition: Int32, offset: Int64, epoch: UInt32)] = []
+        for (partition, rewind) in rewinds
+        where rewind.isPaused && nowNs >= rewind.notBeforeNs && (awaited[partition] ?? 0) == 0 {
+            ready.append((partition, rewind.offset, rewind.epoch))
+        }
+        for (partition, _, _) in ready { rewinds[partition] = nil }
+        return ready
+    }
+
+    /// The source stands at the rewind's offset again.
+    package mutating func rewound(_ partition: Int32, epoch: UInt32) {
+        guard ledger.epoch(of: partition) == epoch else { return }
+        ledger.reopen(partition)
+    }
+
+    /// The source could not be moved: try again after `waitNs`.
+    package mutating func rewindFailed(_ partition: Int32, nowNs: Int64) {
+        beginRewind(partition, nowNs: nowNs)
+        rewinds[partition]?.isPaused = true
+    }
+
+    /// Partitions that are being rewound.
+    package var rewindingPartitions: [Int32] { Array(rewinds.keys) }
+
+    /// Whether any partition is being rewound.
+    package var isRewinding: Bool { !rewinds.isEmpty }
+
+    /// Cuts no more batches; returns what waited, to be released.
+    package mutating func stop() -> ContiguousArray<RecordView> {
+        isStopping = true
+        chargedBytes &-= line.bytes
+        return unsafe line.removeAll()
+    }
+
+    /// Nothing waits and no batch is open.
+    package var isIdle: Bool { line.count == 0 && freeSlots.count == batches.count }
+
+    // MARK: Lanes
+
+    package enum Take {
+        /// The lane owns this batch now; it has at least one record.
+        case batch(Batch)
+        /// Nothing to do before that time (nil: before something changes).
+        case wait(untilNs: Int64?)
+        /// There will be no more batches.
+        case end
+    }
+
+    /// A free lane asks for work. Records of closed or old epochs fall out into `dropped`; the
+    /// caller releases them.
+    package mutating func takeBatch(
+        nowNs: Int64, isDraining: Bool, dropped: inout ContiguousArray<RecordView>
+    ) -> Take {
+        if isStopping { return .end }
+        while true {
+            switch policy.decide(line, nowNs: nowNs, isDraining: isDraining) {
+            case .idle: return .wait(untilNs: nil)
+            case .wait(let untilNs): return .wait(untilNs: untilNs)
+            case .cutNow: break
+            }
+            guard let batch = freeBatch() else { return .wait(untilNs: nil) }
+            unsafe cut(into: batch, nowNs: nowNs, dropped: &dropped)
+            if batch.count > 0 {
+                batch.number = nextBatchNumber
+                batch.cutAtNs = nowNs
+                batch.unfinished = batch.count
+                nextBatchNumber &+= 1
+                return .batch(batch)
+            }
+            freeSlots.append(batch.slot)
+        }
+    }
+
+    private mutating func freeBatch() -> Batch? {
+        if let slot = freeSlots.popLast() { return batches[slot] }
+        guard batches.count < Self.maxBatches else { return nil }
+        let batch = Batch(slot: batches.count, capacity: min(policy.maxRecords, 64))
+        batches.append(batch)
+        return batch
+    }
+
+    private mutating func cut(
+        into batch: Batch, nowNs: Int64, dropped: inout ContiguousArray<RecordView>
+    ) {
+        batch.reset()
+        var open: [OpenRun] = []
+        var last = -1
+        var index = 0
+        var bytes = 0
+        while index < line.count, batch.count < policy.maxRecords {
+            let record = unsafe line[index]
+            let charged = unsafe record.chargedBytes
+            if batch.count > 0, bytes + charged > policy.maxBytes { break }
+            index += 1
+            bytes += charged
+            let partition = unsafe record.partition
+            if last < 0 || open[last].partition != partition {
+                last = open.firstIndex { $0.partition == partition } ?? -1
+            }
+            if unsafe last < 0 || open[last].epoch != record.epoch {
+                guard unsafe ledger.admits(partition, epoch: record.epoch) else {
+                    unsafe dropped.append(record)
+                    chargedBytes &-= charged
+                    continue
+                }
+                last = open.count
+                unsafe open.append(
+                    OpenRun(
+                        partition: partition, epoch: record.epoch, first: record.offset,
+                        last: record.offset, count: 0))
+            }
+            unsafe open[last].last = record.offset
+            open[last].count += 1
+            unsafe batch.add(record, run: Int32(last))
+            if !condemned.isEmpty, let error = unsafe condemned[partition]?[record.offset] {
+                batch.markDead(batch.count - 1, error)
+            }
+        }
+        line.removeFirst(index, bytes: bytes, nowNs: nowNs)
+        for run in open { admit(run, to: batch) }
+    }
+
+    private struct OpenRun {
+        let partition: Int32
+        let epoch: UInt32
+        let first: Int64
+        var last: Int64
+        var count: Int
+    }
+
+    private mutating func admit(_ run: OpenRun, to batch: Batch) {
+        let ticket = ledger.admit(
+            run.partition, epoch: run.epoch, firstOffset: run.first, lastOffset: run.last,
+            count: run.count)
+        // `admits` was asked under the same lock; a nil here would be a ticket for nothing.
+        let none = Ledger.Ticket(partition: run.partition, epoch: 0, run: 0)
+        batch.runs.append(PartitionRun(ticket: ticket ?? none, count: run.count))
+    }
+
+    /// The lane is done with the batch: it waits for its turn to be written.
+    package mutating func deposit(_ batch: Batch) {
+        sequencer.deposit(number: batch.number, slot: batch.slot)
+    }
+
+    /// The next batch to write, where it is there and nobody writes. Runs of old epochs are marked
+    /// as discarded. The caller writes it and answers with `wrote`.
+    package mutating func takeTurn() -> Batch? {
+        guard let slot = sequencer.takeTurn() else { return nil }
+        let batch = batches[slot]
+        if batch.isAbandoned { isAbandoning = true }
+        for index in batch.runs.indices {
+            let ticket = batch.runs[index].ticket
+            if isSinkBroken || isAbandoning || !ledger.isCurrent(ticket) {
+                batch.runs[index].isDiscarded = true
+            } else {
+                awaited[ticket.partition, default: 0] += batch.runs[index].count
+            }
+        }
+        return batch
+    }
+
+    /// The batch is written up to the record `end` (its count where nothing failed); the turn is
+    /// over. Returns the batch where it is finished already.
+    package mutating func wrote(_ batch: Batch, upTo end: Int) -> Batch? {
+        sequencer.endTurn()
+        for run in batch.runs where run.isDiscarded { batch.unfinished -= run.count }
+        for index in end..<max(end, batch.count) {
+            let run = batch.runs[Int(unsafe batch.results[index].run)]
+            guard !run.isDiscarded else { continue }
+            batch.unfinished -= 1
+            awaited[run.ticket.partition, default: 0] -= 1
+        }
+        return batch.unfinished == 0 ? batch : nil
+    }
+
+    // MARK: Deliveries
+
+    /// What the broker's answer changes.
+    package struct DeliveryEffect {
+        /// Store this offset.
+        package var frontier: Ledger.Frontier?
+        /// The batch is finished: `recycle` it.
+        package var finished: Batch?
+        /// The partition begins to rewind because of this failure.
+        package var rewinding: Int32?
+    }
+
+    /// Takes an answer of the broker in.
+    package mutating func delivered(_ delivery: Delivery, nowNs: Int64) -> DeliveryEffect {
+        var effect = DeliveryEffect()
+        guard delivery.slot < batches.count, delivery.run < batches[delivery.slot].runs.count
+        else { return effect }
+        let batch = batches[delivery.slot]
+        let ticket = batch.runs[delivery.run].ticket
+        awaited[ticket.partition, default: 0] -= delivery.count
+        batch.unfinished -= delivery.count
+        if batch.unfinished == 0 { effect.finished = batch }
+        guard let failure = delivery.failure else {
+            effect.frontier = ledger.finish(ticket, count: delivery.count)
+            if effect.frontier != nil { backoffs[ticket.partition] = nil }
+            return effect
+        }
+        counters.deliveryFailures &+= UInt64(delivery.count)
+        batch.runs[delivery.run].hasFailed = true
+        if failure.isRecordsFault, delivery.record < batch.count {
+            let offset = unsafe batch.records[delivery.record].offset
+            condemned[ticket.partition, default: [:]][offset] = RecordError(
+                .rejected, failure.error.description)
+        }
+        if failure.error.isFatal { isSinkBroken = true }
+        if ledger.isCurrent(ticket) {
+            beginRewind(ticket.partition, nowNs: nowNs)
+            effect.rewinding = ticket.partition
+        }
+        return effect
+    }
+
+    /// The sink reported a failure that is not about one record: everything unfinished is read
+    /// again once the sink was restarted.
+    package mutating func breakSink(nowNs: Int64) {
+        isSinkBroken = true
+        for partition in ledger.partitions where ledger.unfinished(partition) > 0 {
+            beginRewind(partition, nowNs: nowNs)
+        }
+    }
+
+    /// Whether the broken sink has answered all that it was given, so that it can be restarted.
+    package var canRestartSink: Bool { isSinkBroken && awaited.values.allSatisfy { $0 == 0 } }
+
+    package mutating func sinkRestarted(nowNs: Int64) {
+        isSinkBroken = false
+        counters.sinkRestarts &+= 1
+        for partition in ledger.partitions where ledger.unfinished(partition) > 0 {
+            beginRewind(partition, nowNs: nowNs)
+        }
+    }
+
+    private mutating func beginRewind(_ partition: Int32, nowNs: Int64) {
+        guard let (offset, epoch) = ledger.rewind(partition) else { return }
+        counters.rewinds &+= 1
+        let wait = backoffs[partition, default: Backoff(firstNs: 100_000_000)].next()
+        rewinds[partition] = Rewind(
+            offset: offset, epoch: epoch, notBeforeNs: nowNs &+ wait,
+            isPaused: rewinds[partition]?.isPaused ?? false)
+    }
+
+    /// The batch's records are counted and it is free for the next ones.
+    package mutating func recycle(_ batch: Batch, tally: BatchTally) {
+        chargedBytes &-= batch.chargedBytes
+        counters.add(tally)
+        batch.reset()
+        freeSlots.append(batch.slot)
+    }
+}

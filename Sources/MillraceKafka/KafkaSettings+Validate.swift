@@ -1,0 +1,130 @@
+internal import CRdkafka
+package import MillraceCore
+
+/// What is wrong with one property of a pipeline file.
+package struct PropertyComplaint: Sendable, Equatable {
+    package let scope: KafkaPropertyRules.Scope
+    package let name: String
+    /// One line, never the value of a secret.
+    package let message: String
+    /// Otherwise a warning.
+    package let isError: Bool
+
+    package init(
+        _ scope: KafkaPropertyRules.Scope, _ name: String, _ message: String, isError: Bool = true
+    ) {
+        self.scope = scope
+        self.name = name
+        self.message = message
+        self.isError = isError
+    }
+}
+
+extension KafkaSettings {
+    /// Judges every property by our rules and by librdkafka itself. Connects to nothing.
+    package func validate(library: LibraryVersion = .current) -> [PropertyComplaint] {
+        let consumerConf = ClientConf()
+        let producerConf = ClientConf()
+        var complaints: [PropertyComplaint] = []
+        for (scope, properties) in scoped {
+            for (name, value) in properties {
+                switch KafkaPropertyRules.verdict(name, value, library: library) {
+                case .refused(let reason):
+                    complaints.append(.init(scope, name, "'\(name)' cannot be set: \(reason)"))
+                    continue
+                case .warned(let reason):
+                    complaints.append(.init(scope, name, "'\(name)': \(reason)", isError: false))
+                case .fine: break
+                }
+                let refusal =
+                    scope == .producer
+                    ? producerConf.set(name, value) : consumerConf.set(name, value)
+                if let refusal { complaints.append(complaint(scope, name, refusal)) }
+            }
+        }
+        return complaints + groupProtocolComplaints() + securityComplaints()
+            + topicNameComplaints()
+    }
+
+    private var scoped: [(KafkaPropertyRules.Scope, Properties)] {
+        [(.common, common), (.consumer, consumer), (.producer, producer)]
+    }
+
+    private func complaint(
+        _ scope: KafkaPropertyRules.Scope, _ name: String, _ refusal: ClientConf.Refusal
+    ) -> PropertyComplaint {
+        switch refusal {
+        case .unknown(let text):
+            // Java's properties have a text of their own that says what to use instead.
+            guard text.hasPrefix("no such configuration property") else {
+                return .init(scope, name, text)
+            }
+            var message = "unknown librdkafka property '\(name)'"
+            if let near = nearestProperty(to: name) { message += "; did you mean '\(near)'?" }
+            return .init(scope, name, message)
+        case .invalid(let text):
+            let isSecret = KafkaPropertyRules.isSecret(name)
+            return .init(scope, name, isSecret ? "the value of '\(name)' is refused" : text)
+        }
+    }
+
+    private func groupProtocolComplaints() -> [PropertyComplaint] {
+        guard usesConsumerGroupProtocol else { return [] }
+        return scoped.flatMap { scope, properties in
+            properties.filter { KafkaPropertyRules.classicOnly.contains($0.name) }.map {
+                PropertyComplaint(
+                    scope, $0.name,
+                    "'\($0.name)' cannot be set with group.protocol consumer: the broker decides it")
+            }
+        }
+    }
+
+    private func securityComplaints() -> [PropertyComplaint] {
+        func value(_ name: String) -> String {
+            (common + consumer).last { $0.name == name }?.value.lowercased() ?? ""
+        }
+        let mechanism = common.contains { $0.name == "sasl.mechanism" }
+            ? value("sasl.mechanism") : value("sasl.mechanisms")
+        guard mechanism == "plain", value("security.protocol") == "sasl_plaintext" else { return [] }
+        let text = "the password goes over the network unencrypted: use security.protocol sasl_ssl"
+        return [.init(.common, "security.protocol", text, isError: false)]
+    }
+
+    /// Names that brokers refuse; and `^` would make a pattern of the source topic.
+    private func topicNameComplaints() -> [PropertyComplaint] {
+        let names = [("source.topic", topic), ("sink.topic", sinkTopic ?? "-"),
+            ("dead_letter.topic", deadLetterTopic ?? "-")]
+        return names.compactMap { setting, name in
+            let isLegal =
+                !name.isEmpty && name.utf8.count <= 249 && name != "." && name != ".."
+                && name.utf8.allSatisfy(Self.isTopicByte)
+            if isLegal { return nil }
+            let text = "\(setting): a topic name has 1 to 249 of the characters a-z A-Z 0-9 . _ -"
+            return .init(.common, setting, text)
+        }
+    }
+
+    private static func isTopicByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// Known pairs of library and setting that hang or fail in the dark; checked before connecting.
+    package func knownBadPair(library: LibraryVersion = .current) -> ServiceError? {
+        let mechanism = (common + consumer + producer).last {
+            $0.name == "sasl.mechanisms" || $0.name == "sasl.mechanism"
+        }
+        guard let mechanism, mechanism.value.uppercased().hasPrefix("SCRAM"),
+            library.hasBrokenScram
+        else { return nil }
+        let text =
+            "librdkafka \(library) cannot log in with SCRAM to Kafka 4: use librdkafka 2.6.1 or "
+            + "newer (scripts/setup brings one), or another sasl.mechanisms"
+        return ServiceError(code: "", message: text, isFatal: false, isRetriable: false)
+    }
+}

@@ -1,0 +1,283 @@
+internal import CRdkafka
+package import MillraceCore
+internal import Synchronization
+
+/// Writes enriched records and dead letters with one idempotent producer. See `Sink` for which
+/// thread may call what.
+@safe package final class KafkaSink: Sink, @unchecked Sendable {
+    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and the
+    // caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
+
+    let settings: KafkaSettings
+    private let log: Log
+    private var owner: ProducerOwner?
+    private let gate = Mutex(())
+    private var outgoing = OutgoingBuffer()
+    private let modelHeader: HeaderText?
+
+    /// An answer of `poll` takes at most this many events, so that it ends under steady load.
+    private static let eventsMax = 64
+
+    /// Makes the client, which connects by itself. Fails for what the properties say only.
+    package init(_ settings: KafkaSettings, log: Log) throws(ServiceError) {
+        self.settings = settings
+        self.log = log
+        self.modelHeader = settings.modelHeader.map { HeaderText("millrace-model", $0) }
+        do throws(KafkaError) {
+            owner = try ProducerOwner(settings, log: log)
+        } catch {
+            throw error.serviceError
+        }
+    }
+
+    package func write(_ batch: Batch, from first: Int) -> WriteProgress {
+        guard owner != nil else { return .failed(next: first, Self.closed) }
+        guard let base = Opaque.base(of: batch) else {
+            return .failed(next: first, Self.batchTooLarge)
+        }
+        var index = first
+        while index < batch.count {
+            let next = fill(batch, from: index, opaque: base)
+            if let stop = enqueueFilled() {
+                index = stop.record
+                switch stop.error {
+                case RD_KAFKA_RESP_ERR__QUEUE_FULL: return .full(next: index)
+                case let error where KafkaError.isRecordsFault(error):
+                    batch.markDead(index, Self.reason(error))
+                    continue
+                case let error: return .failed(next: index, failure(error, settings.sinkTopic))
+                }
+            }
+            index = next
+            guard index < batch.count else { break }
+            switch unsafe batch.results[index].state {
+            case .dead:
+                let error = writeDeadLetter(batch, index, opaque: base)
+                if error == RD_KAFKA_RESP_ERR__QUEUE_FULL { return .full(next: index) }
+                guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                    return .failed(next: index, failure(error, settings.deadLetterTopic))
+                }
+                index += 1
+            case .taken: return .failed(next: index, Self.undecided)
+            case .scored, .passed: continue  // The buffer was full.
+            }
+        }
+        return .done
+    }
+
+    /// Fills `outgoing` up to a record that is neither scored nor passed, or until it is full;
+    /// returns where it stopped.
+    private func fill(_ batch: Batch, from first: Int, opaque base: UInt64) -> Int {
+        outgoing.removeAll()
+        let arena = unsafe UnsafeRawPointer(batch.arena.base)
+        let keepsPartition = settings.partitioning == .preserve
+        let header = unsafe modelHeader?.header
+        let (records, results) = unsafe (batch.records, batch.results)
+        var run: Int32 = -1
+        var isDiscarded = false
+        var index = first
+        while index < batch.count, !outgoing.isFull {
+            let result = unsafe results[index]
+            if result.run != run {
+                run = result.run
+                isDiscarded = batch.runs[Int(run)].isDiscarded
+            }
+            if isDiscarded {
+                index += 1
+                continue
+            }
+            guard result.state == .scored || result.state == .passed else { break }
+            let record = unsafe records + index
+            let isScored = result.state == .scored
+            let entry = unsafe millrace_outgoing_t(
+                value: isScored ? arena + result.outputStart : record.pointee.value,
+                value_count: isScored ? result.outputCount : record.pointee.valueCount,
+                key: record.pointee.key, key_count: record.pointee.keyCount,
+                timestamp_ms: max(0, record.pointee.timestampMs),
+                opaque: Opaque.of(base, run: run, record: index),
+                headers_of: record.pointee.handle?.assumingMemoryBound(
+                    to: rd_kafka_message_t.self),
+                added: isScored ? UnsafePointer(header) : nil,
+                added_count: isScored && header != nil ? 1 : 0,
+                partition: keepsPartition ? record.pointee.partition : -1,
+                copy_value: isScored ? 0 : 1)
+            unsafe outgoing.append(entry)
+            index += 1
+        }
+        return index
+    }
+
+    /// Enqueues what was filled in; tells the record that was refused, if one was.
+    private func enqueueFilled() -> (record: Int, error: rd_kafka_resp_err_t)? {
+        guard outgoing.count > 0 else { return nil }
+        guard let topic = unsafe owner?.topic else {
+            return unsafe (Opaque.record(outgoing.base[0].opaque), RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        }
+        var error = RD_KAFKA_RESP_ERR_NO_ERROR
+        let done = unsafe millrace_produce(
+            owner?.handle.raw, topic, outgoing.base, outgoing.count, &error)
+        guard error != RD_KAFKA_RESP_ERR_NO_ERROR, done < outgoing.count else { return nil }
+        return unsafe (Opaque.record(outgoing.base[done].opaque), error)
+    }
+
+    /// Enqueues one dead letter.
+    private func writeDeadLetter(
+        _ batch: Batch, _ index: Int, opaque base: UInt64
+    ) -> rd_kafka_resp_err_t {
+        guard let topic = unsafe owner?.deadLetterTopic, let client = unsafe owner?.handle.raw else {
+            return RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        }
+        let record = unsafe batch.records[index]
+        let opaque = unsafe Opaque.of(base, run: batch.results[index].run, record: index)
+        let letter = unsafe DeadLetter(
+            record, batch.error(of: index) ?? RecordError(.rejected, "no reason was noted"),
+            settings)
+        return unsafe letter.enqueue(client, topic, opaque: opaque)
+    }
+
+    package func poll(into deliveries: inout [Delivery], timeoutMs: Int32) {
+        guard let queue = unsafe owner?.queue else { return }
+        var wait = timeoutMs
+        for _ in 0..<Self.eventsMax {
+            guard let event = unsafe rd_kafka_queue_poll(queue, wait) else { return }
+            wait = 0
+            switch unsafe rd_kafka_event_type(event) {
+            case RD_KAFKA_EVENT_DR: unsafe take(event, into: &deliveries)
+            case RD_KAFKA_EVENT_ERROR: unsafe note(event)
+            default: break
+            }
+            unsafe rd_kafka_event_destroy(event)
+        }
+    }
+
+    private func take(_ event: OpaquePointer, into deliveries: inout [Delivery]) {
+        let capacity = Int(MILLRACE_DELIVERIES_MIN)
+        var answers = [millrace_delivery_t](repeating: millrace_delivery_t(), count: capacity)
+        while true {
+            let count = unsafe answers.withUnsafeMutableBufferPointer {
+                unsafe millrace_deliveries(event, $0.baseAddress, $0.count)
+            }
+            guard count > 0 else { return }
+            for answer in answers.prefix(count) {
+                deliveries.append(
+                    Delivery(
+                        slot: Opaque.slot(answer.opaque), run: Opaque.run(answer.opaque),
+                        record: Opaque.record(answer.opaque), count: Int(answer.count),
+                        failure: answer.error == 0 ? nil : deliveryFailure(answer)))
+            }
+        }
+    }
+
+    private func deliveryFailure(_ answer: millrace_delivery_t) -> DeliveryFailure {
+        let raw = rd_kafka_resp_err_t(rawValue: answer.error)
+        var error = owner?.handle.fatalError ?? KafkaError(raw)
+        if answer.status == Int32(RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED.rawValue) {
+            error = KafkaError(
+                code: error.code, message: error.message + "; it may have been written",
+                isFatal: error.isFatal, isRetriable: error.isRetriable)
+        }
+        return DeliveryFailure(
+            error: error.serviceError, isRecordsFault: KafkaError.isRecordsFault(raw))
+    }
+
+    private func note(_ event: OpaquePointer) {
+        let raw = unsafe rd_kafka_event_error(event)
+        let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
+        owner?.handle.context.log(owner?.handle.fatalError ?? KafkaError(raw, text.map(oneLine)))
+    }
+
+    package func wake() {
+        gate.withLock { _ in
+            guard let queue = unsafe owner?.queue else { return }
+            unsafe rd_kafka_queue_yield(queue)
+        }
+    }
+
+    package func purge() {
+        gate.withLock { _ in
+            guard let client = unsafe owner?.handle.raw else { return }
+            _ = unsafe rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        }
+    }
+
+    package func restart() throws(ServiceError) {
+        do throws(KafkaError) {
+            var fresh: ProducerOwner? = try ProducerOwner(settings, log: log)
+            gate.withLock { _ in swap(&owner, &fresh) }
+            // The old client dies here, outside of the lock: that may take a while.
+        } catch {
+            throw error.serviceError
+        }
+    }
+
+    /// Ends librdkafka's threads; arenas may be reused only after this.
+    package func close() {
+        var last: ProducerOwner?
+        gate.withLock { _ in swap(&owner, &last) }
+    }
+
+    /// Breaks the producer as a real fatal error would; for tests.
+    func breakForTest() {
+        guard let client = unsafe owner?.handle.raw else { return }
+        _ = unsafe rd_kafka_test_fatal_error(
+            client, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "broken on purpose")
+    }
+}
+
+extension KafkaSink {
+    private func failure(_ raw: rd_kafka_resp_err_t, _ topic: String?) -> ServiceError {
+        if let fatal = owner?.handle.fatalError { return fatal.serviceError }
+        guard let topic else { return Self.noTopic }
+        switch raw {
+        case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+            return TopicMetadata.missing(topic).serviceError
+        case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+            let text =
+                "topic '\(topic)' has fewer partitions than '\(settings.topic)'; give it as many "
+                + "or set sink.partitioning to key"
+            return KafkaError(raw, text).serviceError
+        default:
+            return KafkaError(raw).serviceError
+        }
+    }
+
+    private static func reason(_ raw: rd_kafka_resp_err_t) -> RecordError {
+        raw == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+            ? RecordError(.tooLarge, "the enriched record is larger than message.max.bytes")
+            : RecordError(.rejected, KafkaError(raw).message)
+    }
+
+    private static let closed = bug("the sink is closed")
+    private static let undecided = bug("a record of the batch was not decided")
+    private static let batchTooLarge = bug("a batch has more slots, runs or records than fit")
+    private static let noTopic = bug("there is no topic to write this record to")
+
+    private static func bug(_ text: String) -> ServiceError {
+        ServiceError(code: "", message: text, isFatal: false, isRetriable: false)
+    }
+}
+
+/// What travels with a message through librdkafka and comes back with its answer: slot (24 bits),
+/// run (16 bits), record (24 bits).
+enum Opaque {
+    private static let recordBits: UInt64 = 24
+    private static let runBits: UInt64 = 16
+
+    /// The slot's part; nil if the batch is too large for the bits.
+    static func base(of batch: Batch) -> UInt64? {
+        guard batch.slot >= 0, batch.slot < 1 << 24, batch.count <= 1 << 24,
+            batch.runs.count <= 1 << 16
+        else { return nil }
+        return UInt64(batch.slot) << (recordBits + runBits)
+    }
+
+    /// `run` and `record` are indices of the batch that `base` was made of.
+    static func of(_ base: UInt64, run: Int32, record: Int) -> UInt64 {
+        base | UInt64(UInt16(truncatingIfNeeded: run)) << recordBits
+            | UInt64(UInt32(truncatingIfNeeded: record) & 0xff_ffff)
+    }
+
+    static func slot(_ opaque: UInt64) -> Int { Int(opaque >> (recordBits + runBits)) }
+    static func run(_ opaque: UInt64) -> Int { Int(opaque >> recordBits & 0xffff) }
+    static func record(_ opaque: UInt64) -> Int { Int(opaque & 0xff_ffff) }
+}

@@ -1,0 +1,91 @@
+internal import CRdkafka
+package import MillraceCore
+
+/// librdkafka's mock brokers inside this process, for `millrace demo` and tests. They keep records
+/// in memory (5 MiB a partition) and know no transactions. Dies with this object.
+@safe package final class MockCluster: @unchecked Sendable {
+    // Sound: librdkafka locks the cluster by itself; the fields never change.
+
+    private let host: ClientHandle
+    private let cluster: OpaquePointer
+
+    /// Starts `brokerCount` brokers on free ports of the loopback interface.
+    package init(brokerCount: Int, log: Log = .none) throws(ServiceError) {
+        do throws(KafkaError) {
+            let host = try ClientHandle(.producer, [("client.id", "mock-cluster")], log: log)
+            let count = Int32(clamping: brokerCount)
+            guard let cluster = unsafe rd_kafka_mock_cluster_new(host.raw, count) else {
+                throw KafkaError(RD_KAFKA_RESP_ERR__FAIL, "the mock brokers do not start")
+            }
+            unsafe self.cluster = cluster
+            self.host = host
+        } catch {
+            throw error.serviceError
+        }
+    }
+
+    // The body runs before `host` dies.
+    deinit { unsafe rd_kafka_mock_cluster_destroy(cluster) }
+
+    /// For `bootstrap.servers`.
+    package var bootstrapServers: String {
+        unsafe rd_kafka_mock_cluster_bootstraps(cluster).map { unsafe String(cString: $0) } ?? ""
+    }
+
+    /// Makes a topic with one replica a partition.
+    package func createTopic(_ name: String, partitions: Int) throws(ServiceError) {
+        let count = Int32(clamping: partitions)
+        try check(unsafe rd_kafka_mock_topic_create(cluster, name, count, 1), name)
+    }
+
+    /// The next requests of that API (wire number) are answered with these errors, one each.
+    package func pushErrors(api: Api, _ codes: [ErrorCode]) {
+        let raw = codes.map { rd_kafka_resp_err_t(rawValue: $0.rawValue) }
+        unsafe raw.withUnsafeBufferPointer {
+            unsafe rd_kafka_mock_push_request_errors_array(
+                cluster, api.rawValue, $0.count, $0.baseAddress)
+        }
+    }
+
+    /// Brokers are numbered from 1.
+    package func setDown(broker: Int32) throws(ServiceError) {
+        try check(unsafe rd_kafka_mock_broker_set_down(cluster, broker), "broker \(broker)")
+    }
+
+    package func setUp(broker: Int32) throws(ServiceError) {
+        try check(unsafe rd_kafka_mock_broker_set_up(cluster, broker), "broker \(broker)")
+    }
+
+    /// Delays every answer of that broker.
+    package func setRoundTrip(broker: Int32, milliseconds: Int32) throws(ServiceError) {
+        let error = unsafe rd_kafka_mock_broker_set_rtt(cluster, broker, milliseconds)
+        try check(error, "broker \(broker)")
+    }
+
+    private func check(_ error: rd_kafka_resp_err_t, _ what: String) throws(ServiceError) {
+        guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        throw KafkaError(error, "mock cluster refuses \(what)").serviceError
+    }
+
+    /// Requests that errors can be pushed for.
+    package enum Api: Int16, Sendable {
+        case produce = 0
+        case fetch = 1
+        case metadata = 3
+        case offsetCommit = 8
+        case heartbeat = 12
+    }
+
+    /// Errors of the protocol that tests inject.
+    package enum ErrorCode: Int32, Sendable {
+        case none = 0
+        case topicAuthorizationFailed = 29
+        case messageTooLarge = 10
+        case notEnoughReplicas = 19
+        case rebalanceInProgress = 27
+        case invalidTimestamp = 32
+        case unknownMember = 25
+        case outOfOrderSequence = 45
+        case invalidRecord = 87
+    }
+}

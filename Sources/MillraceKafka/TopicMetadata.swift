@@ -1,0 +1,49 @@
+internal import CRdkafka
+
+/// Questions about topics, asked in ways that never create one.
+enum TopicMetadata {
+    /// Partitions of the topic; nil where it does not exist. `client` may be of either kind.
+    static func partitionCount(
+        of topic: String, client: OpaquePointer, timeoutMs: Int32
+    ) throws(KafkaError) -> Int32? {
+        guard let handle = unsafe rd_kafka_topic_new(client, topic, nil) else {
+            throw KafkaError(rd_kafka_last_error(), "cannot use topic '\(topic)'")
+        }
+        defer { unsafe rd_kafka_topic_destroy(handle) }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let error = unsafe rd_kafka_metadata(client, 0, handle, &metadata, timeoutMs)
+        guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let found = unsafe metadata else {
+            throw KafkaError(error, "no broker answers for topic '\(topic)'")
+        }
+        defer { unsafe rd_kafka_metadata_destroy(found) }
+        guard unsafe found.pointee.topic_cnt > 0 else { return nil }
+        let first = unsafe found.pointee.topics[0]
+        switch unsafe first.err {
+        case RD_KAFKA_RESP_ERR_NO_ERROR: return unsafe first.partition_cnt
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
+        default: throw unsafe KafkaError(first.err, "cannot read about topic '\(topic)'")
+        }
+    }
+
+    /// The error of a topic that is not there.
+    static func missing(_ topic: String) -> KafkaError {
+        KafkaError(
+            RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+            "topic '\(topic)' does not exist; create it or correct its name")
+    }
+}
+
+/// A point in time up to which calls share one timeout.
+struct Deadline {
+    private let end: ContinuousClock.Instant
+
+    init(afterMs: Int32) { end = .now + .milliseconds(Int64(afterMs)) }
+
+    /// Milliseconds left, at least 1.
+    var remainingMs: Int32 {
+        let left = end - .now
+        let milliseconds = left.components.seconds * 1000
+            + left.components.attoseconds / 1_000_000_000_000_000
+        return Int32(clamping: max(1, milliseconds))
+    }
+}

@@ -1,0 +1,117 @@
+/// What a handler sees of a request.
+package struct HttpRequest: Sendable {
+    /// As sent; methods are case-sensitive.
+    package let method: String
+    /// Decoded, without the query.
+    package let path: String
+    /// The value of the Accept header; empty where there is none.
+    package let accept: String
+    /// Whether the headers announce a body.
+    package let hasBody: Bool
+
+    /// A request as a test or the server sees it.
+    package init(
+        method: String = "GET", path: String, accept: String = "", hasBody: Bool = false
+    ) {
+        self.method = method
+        self.path = path
+        self.accept = accept
+        self.hasBody = hasBody
+    }
+
+    /// Whether the client asks for `application/json` by name.
+    package var acceptsJSON: Bool {
+        accept.split(separator: ",").contains { range in
+            let type = range.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
+            return type.lowercased() == HttpResponse.json
+        }
+    }
+}
+
+/// What a handler answers.
+package struct HttpResponse: Sendable, Equatable {
+    /// The HTTP status code.
+    package let status: UInt32
+    /// The media type of `body`.
+    package let contentType: String
+    /// Sent as UTF-8; a HEAD request gets its length only.
+    package let body: String
+    /// Headers beside those that every response of the server has.
+    package let headers: [String: String]
+
+    /// 200 and plain text unless said otherwise.
+    package init(
+        status: UInt32 = 200, contentType: String = HttpResponse.plainText, body: String,
+        headers: [String: String] = [:]
+    ) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+        self.headers = headers
+    }
+
+    /// The media type of plain text.
+    package static let plainText = "text/plain; charset=utf-8"
+    /// The media type of JSON.
+    package static let json = "application/json"
+}
+
+/// One path of the server and what answers it.
+package struct HttpRoute: Sendable {
+    /// Begins with a slash; matched as a whole.
+    package let path: String
+    /// One line for the list of paths.
+    package let summary: String
+    /// Called on the server's only thread: while it works, no other request is answered.
+    package let handler: @Sendable (HttpRequest) -> HttpResponse
+
+    /// `path` begins with a slash.
+    package init(
+        _ path: String, _ summary: String,
+        handler: @escaping @Sendable (HttpRequest) -> HttpResponse
+    ) {
+        self.path = path
+        self.summary = summary
+        self.handler = handler
+    }
+
+    /// The paths with their summaries, one a line.
+    package static func list(_ routes: [HttpRoute]) -> String {
+        let width = routes.map(\.path.count).max() ?? 0
+        return routes.map { route in
+            let gap = String(repeating: " ", count: width - route.path.count + 2)
+            return "\(route.path)\(gap)\(route.summary)\n"
+        }.joined()
+    }
+}
+
+/// Chooses the route of a request and refuses what the server does not do. Has no socket.
+package struct HttpRouter: Sendable {
+    private let routes: [HttpRoute]
+
+    /// The first of several routes with the same path wins.
+    package init(_ routes: [HttpRoute]) { self.routes = routes }
+
+    /// The first reason not to serve the request, whatever its path; nil: `answer` may follow.
+    /// What every request must fulfil belongs here.
+    package func refusal(of request: HttpRequest) -> HttpResponse? {
+        if request.method != "GET" && request.method != "HEAD" {
+            return HttpResponse(
+                status: 405, body: "only GET and HEAD are served\n",
+                headers: ["Allow": "GET, HEAD"])
+        }
+        if request.hasBody {
+            return HttpResponse(status: 413, body: "send the request without a body\n")
+        }
+        return nil
+    }
+
+    /// What the route of the path says, or a list of the paths where there is no such one.
+    package func answer(to request: HttpRequest) -> HttpResponse {
+        guard let route = routes.first(where: { $0.path == request.path }) else {
+            return HttpResponse(
+                status: 404, body: "no such path; there are:\n" + HttpRoute.list(routes))
+        }
+        return route.handler(request)
+    }
+}

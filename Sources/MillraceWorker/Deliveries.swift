@@ -1,0 +1,82 @@
+internal import MillraceCore
+internal import Synchronization
+
+/// The delivery thread: takes the broker's answers, moves the frontier, frees batches, and brings a
+/// broken sink back.
+final class Deliveries: Sendable {
+    private let shared: WorkerShared
+
+    init(shared: WorkerShared) { self.shared = shared }
+
+    func run() {
+        var deliveries: [Delivery] = []
+        var isPurged = false
+        var backoff = Backoff(firstNs: 1_000_000_000)
+        var restartAtNs: Int64 = 0
+        while !shared.isDeliveryOver.load(ordering: .acquiring) {
+            deliveries.removeAll(keepingCapacity: true)
+            shared.sink.poll(into: &deliveries, timeoutMs: 100)
+            if !deliveries.isEmpty { take(deliveries) }
+            let (isBroken, canRestart) = shared.flow.withLock {
+                ($0.isSinkBroken, $0.canRestartSink)
+            }
+            guard isBroken else { continue }
+            if !isPurged {
+                shared.sink.purge()
+                isPurged = true
+            }
+            if canRestart, shared.now() >= restartAtNs {
+                if restart() {
+                    isPurged = false
+                    backoff.reset()
+                } else {
+                    restartAtNs = shared.now() &+ backoff.next()
+                }
+            }
+        }
+    }
+
+    private func take(_ deliveries: [Delivery]) {
+        var finished: [Batch] = []
+        var rewinding: [(partition: Int32, failure: DeliveryFailure?)] = []
+        let nowNs = shared.now()
+        shared.flow.withLock { flow in
+            for delivery in deliveries {
+                let effect = flow.delivered(delivery, nowNs: nowNs)
+                // Under the lock: after a revoke has closed the account nothing is stored.
+                if let frontier = effect.frontier {
+                    shared.source.storeOffset(frontier.partition, next: frontier.offset)
+                }
+                if let batch = effect.finished { finished.append(batch) }
+                if let partition = effect.rewinding {
+                    rewinding.append((partition, delivery.failure))
+                }
+            }
+        }
+        for batch in finished { shared.recycle(batch) }
+        for (partition, failure) in rewinding {
+            let reason = failure?.error.description ?? ""
+            shared.log(
+                .error, "delivery failed, reading again from the first unfinished record",
+                [("partition", String(partition)), ("error", reason)])
+            shared.status.withLock { $0.sinkProblem = reason }
+        }
+        if rewinding.isEmpty, finished.count > 0 {
+            shared.status.withLock { $0.sinkProblem = nil }
+        }
+        shared.flow.broadcast(.delivered)
+    }
+
+    private func restart() -> Bool {
+        do {
+            try shared.sink.restart()
+        } catch {
+            shared.log(.error, "output client could not be made again: \(error)")
+            return false
+        }
+        shared.flow.withLock { $0.sinkRestarted(nowNs: shared.now()) }
+        shared.status.withLock { $0.sinkProblem = nil }
+        shared.log(.warning, "output client made again after a fatal error")
+        return true
+    }
+}

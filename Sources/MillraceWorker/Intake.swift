@@ -1,0 +1,318 @@
+internal import MillraceCore
+internal import Synchronization
+
+/// The intake thread: reads records, admits them, serves rebalances, pauses and rewinds. It never
+/// blocks longer than one poll, so that the group keeps us whatever the lanes and the sink do.
+@safe final class Intake {
+    private let shared: WorkerShared
+    private var source: any Source { shared.source }
+    /// Checks topics before the start; throws what is wrong.
+    private let verifyTopics: @Sendable () throws(ServiceError) -> Void
+
+    private var assigned: [Int32] = []
+    /// Epoch of each partition by its number; 0 where it is not ours.
+    private var epochs: [UInt32] = []
+    private var arrived = unsafe ContiguousArray<RecordView>()
+    private var revoke: Revoke?
+    private var isPaused = false
+    /// Since when the line has had no room, on the monotonic clock.
+    private var fullSinceNs: Int64?
+    private var end: EndTracker?
+
+    private struct Revoke {
+        var partitions: [Int32]
+        let deadlineNs: Int64
+    }
+
+    /// While the line is full the records wait in the client's own queue. Only when that lasts, the
+    /// partitions are paused, so that polling can go on for the group's sake: pausing throws away
+    /// what is prefetched. Far below the shortest sensible max.poll.interval.ms (10 s).
+    private static let pauseAfterNs: Int64 = 500_000_000
+
+    init(shared: WorkerShared, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void) {
+        self.shared = shared
+        self.verifyTopics = verifyTopics
+    }
+
+    /// Reads until the stop is asked for, the end is reached or the worker fails; then drains.
+    /// Returns whether the drain came through in its time.
+    func run() -> Bool {
+        guard prepare() else { return true }
+        while !shared.isStopRequested.load(ordering: .acquiring) {
+            serveEvents()
+            stepRevoke()
+            stepRewinds()
+            stepPause()
+            if isAtEnd { break }
+            read()
+        }
+        return drain()
+    }
+
+    // MARK: Start
+
+    /// Waits until the topics are there, then joins the group. False where the worker ends first.
+    private func prepare() -> Bool {
+        var backoff = Backoff(firstNs: 500_000_000)
+        while !shared.isStopRequested.load(ordering: .acquiring) {
+            do {
+                try verifyTopics()
+                if shared.settings.untilEnd {
+                    end = EndTracker(ends: try source.endOffsets(timeoutMs: 10_000))
+                }
+                try source.start()
+                shared.status.withLock { $0.startProblem = nil }
+                return true
+            } catch {
+                shared.status.withLock { $0.startProblem = error.description }
+                if !error.isRetriable {
+                    shared.end(.refused(error.description))
+                    return false
+                }
+                let waitNs = min(backoff.next(), 5_000_000_000)
+                shared.log(.warning, "not started yet: \(error)")
+                pauseThread(untilNs: shared.now() &+ waitNs)
+            }
+        }
+        return false
+    }
+
+    /// Waits for that time or the stop.
+    private func pauseThread(untilNs: Int64) {
+        shared.flow.wait(for: .room) { _ -> Monitor<Flow>.Look<Void> in
+            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= untilNs
+                ? .found(()) : .wait(untilNs: untilNs)
+        }
+    }
+
+    // MARK: Group
+
+    private func serveEvents() {
+        while let event = source.takeEvent() {
+            switch event {
+            case .assigned(let partitions): take(partitions)
+            case .revoked(let partitions): beginRevoke(partitions)
+            case .lost(let partitions): lose(partitions)
+            case .reachedEnd(let partition, let offset):
+                end?.reachedEnd(partition, offset: offset)
+            case .problem(let error):
+                if error.isFatal {
+                    shared.end(.unavailable("input failed: \(error)"))
+                } else {
+                    shared.log(.warning, "input: \(error)")
+                }
+            }
+        }
+    }
+
+    private func take(_ partitions: [Int32]) {
+        let opened = shared.flow.withLock { flow in partitions.map { flow.open($0) } }
+        for (partition, epoch) in zip(partitions, opened) { setEpoch(epoch, of: partition) }
+        assigned = (assigned + partitions).sorted()
+        source.assign(partitions)
+        if isPaused, !partitions.isEmpty { source.pause(partitions) }
+        noteAssignment("partitions assigned", partitions)
+    }
+
+    private func beginRevoke(_ partitions: [Int32]) {
+        shared.flow.withLock { $0.stopAdmitting(partitions) }
+        revoke = Revoke(
+            partitions: partitions, deadlineNs: shared.now() &+ shared.settings.revokeBudgetNs)
+    }
+
+    /// Lets revoked partitions go as soon as their batches are through, or the budget is used up.
+    private func stepRevoke() {
+        guard let revoke else { return }
+        let isDrained = shared.flow.withLock { $0.isDrained(revoke.partitions) }
+        guard isDrained || shared.now() >= revoke.deadlineNs else { return }
+        if !isDrained {
+            shared.log(
+                .warning, "revoke: batches did not finish in time; their records will come twice")
+        }
+        commit()
+        letGo(revoke.partitions)
+        self.revoke = nil
+        noteAssignment("partitions revoked", revoke.partitions)
+    }
+
+    private func lose(_ partitions: [Int32]) {
+        revoke = nil
+        letGo(partitions)
+        noteAssignment("partitions lost: others may have taken them over", partitions)
+    }
+
+    private func letGo(_ partitions: [Int32]) {
+        shared.flow.withLock { $0.close(partitions) }
+        for partition in partitions { setEpoch(0, of: partition) }
+        assigned.removeAll { partitions.contains($0) }
+        source.unassign(partitions)
+    }
+
+    private func noteAssignment(_ message: String, _ partitions: [Int32]) {
+        let all = assigned
+        shared.status.withLock {
+            $0.assigned = all
+            $0.rebalances &+= 1
+        }
+        shared.log(
+            .info, message,
+            [
+                ("partitions", partitions.map(String.init).joined(separator: ",")),
+                ("assigned", String(all.count)),
+            ])
+    }
+
+    private func setEpoch(_ epoch: UInt32, of partition: Int32) {
+        let index = Int(partition)
+        guard index >= 0 else { return }
+        if index >= epochs.count {
+            epochs.append(contentsOf: repeatElement(0, count: index + 1 - epochs.count))
+        }
+        epochs[index] = epoch
+    }
+
+    private func commit() {
+        do {
+            try source.commitStored(timeoutMs: 10_000)
+        } catch {
+            // Duplicates, never loss: the next owner starts from the last commit.
+            shared.log(.warning, "commit failed, records may come twice: \(error)")
+        }
+    }
+
+    // MARK: Rewind and pause
+
+    private func stepRewinds() {
+        let nowNs = shared.now()
+        let (toPause, toSeek) = shared.flow.withLock { flow in
+            (flow.takeRewindsToPause(), flow.takeRewindsToSeek(nowNs: nowNs))
+        }
+        if !toPause.isEmpty { source.pause(toPause) }
+        for (partition, offset, epoch) in toSeek {
+            do {
+                try source.seek(partition, to: offset)
+            } catch {
+                shared.log(
+                    .warning, "could not rewind: \(error)", [("partition", String(partition))])
+                shared.flow.withLock { $0.rewindFailed(partition, nowNs: nowNs) }
+                continue
+            }
+            setEpoch(epoch, of: partition)
+            end?.rewound(partition, to: offset)
+            shared.flow.withLock { $0.rewound(partition, epoch: epoch) }
+            if !isPaused { source.resume([partition]) }
+            shared.log(
+                .info, "reading again",
+                [("partition", String(partition)), ("offset", String(offset))])
+        }
+    }
+
+    private func stepPause() {
+        let (hasRoom, isHalfEmpty) = shared.flow.withLock { ($0.hasRoomInLine, $0.isHalfEmpty) }
+        if isPaused {
+            guard hasRoom, isHalfEmpty else { return }
+            isPaused = false
+            let rewinding = shared.flow.withLock { $0.rewindingPartitions }
+            source.resume(assigned.filter { !rewinding.contains($0) })
+            shared.status.withLock { $0.isPaused = false }
+        } else if hasRoom {
+            fullSinceNs = nil
+        } else if let since = fullSinceNs {
+            guard shared.now() &- since >= Self.pauseAfterNs else { return }
+            isPaused = true
+            source.pause(assigned)
+            shared.status.withLock {
+                $0.isPaused = true
+                $0.pauses &+= 1
+            }
+        } else {
+            fullSinceNs = shared.now()
+        }
+    }
+
+    // MARK: Reading
+
+    private func read() {
+        if fullSinceNs != nil, !isPaused {
+            // The records wait in the client's queue until there is room.
+            let deadline = shared.now() &+ 50_000_000
+            let hasRoom = shared.flow.wait(for: .room) { flow -> Monitor<Flow>.Look<Bool> in
+                if flow.hasRoomInLine { return .found(true) }
+                return shared.now() >= deadline ? .found(false) : .wait(untilNs: deadline)
+            }
+            guard hasRoom else { return }
+            fullSinceNs = nil
+        }
+        let isBusy = isPaused || revoke != nil || shared.flow.withLock { $0.isRewinding }
+        let limit = 2 * shared.settings.batch.maxRecords
+        unsafe source.poll(
+            into: &arrived, limit: limit, timeoutMs: isBusy || end != nil ? 10 : 100)
+        guard unsafe !arrived.isEmpty else { return }
+        admitArrived()
+    }
+
+    private func admitArrived() {
+        var bytes = 0
+        unsafe arrived.withUnsafeMutableBufferPointer { records in
+            for index in records.indices {
+                let partition = unsafe Int(records[index].partition)
+                let isKnown = partition >= 0 && partition < epochs.count
+                unsafe records[index].epoch = isKnown ? epochs[partition] : 0
+                bytes &+= unsafe records[index].chargedBytes
+            }
+        }
+        if end != nil { dropRecordsBehindEnd(&bytes) }
+        let nowNs = shared.now()
+        shared.flow.withLock { unsafe $0.admit(arrived, bytes: bytes, nowNs: nowNs) }
+        shared.flow.signal(.work)
+        unsafe arrived.removeAll(keepingCapacity: true)
+    }
+
+    private func dropRecordsBehindEnd(_ bytes: inout Int) {
+        var kept = unsafe ContiguousArray<RecordView>()
+        var behind = unsafe ContiguousArray<RecordView>()
+        unsafe kept.reserveCapacity(arrived.count)
+        for index in unsafe arrived.indices {
+            let record = unsafe arrived[index]
+            if unsafe end?.admits(record.partition, offset: record.offset) == true {
+                unsafe kept.append(record)
+            } else {
+                bytes &-= unsafe record.chargedBytes
+                unsafe behind.append(record)
+            }
+        }
+        unsafe shared.release(&behind)
+        unsafe arrived = kept
+    }
+
+    /// `untilEnd`: all of our partitions have been read to the end and all of it is finished.
+    private var isAtEnd: Bool {
+        guard let end, hasBeenAssigned, revoke == nil, end.isComplete(assigned) else {
+            return false
+        }
+        return shared.flow.withLock { $0.isIdle && !$0.isRewinding }
+    }
+
+    private var hasBeenAssigned: Bool { shared.status.withLock { $0.rebalances > 0 } }
+
+    // MARK: Stop
+
+    /// Lets what waits go, waits for the open batches, commits, leaves the group.
+    private func drain() -> Bool {
+        if !assigned.isEmpty { source.pause(assigned) }
+        isPaused = true
+        let deadline = shared.now() &+ shared.settings.drainBudgetNs
+        var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }
+        unsafe shared.release(&waiting)
+        shared.flow.broadcast(.work)
+        while !shared.flow.withLock({ $0.isIdle }) {
+            guard shared.now() < deadline else { return false }
+            serveEvents()
+            stepRevoke()
+            unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
+            unsafe shared.release(&arrived)
+        }
+        if revoke != nil { stepRevoke() } else { commit() }
+        return true
+    }
+}

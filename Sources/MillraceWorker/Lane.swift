@@ -1,0 +1,194 @@
+internal import MillraceCore
+internal import Synchronization
+
+/// One inference thread: takes batches, reads, scores, appends, and writes what is next in order.
+/// Codec, session and columns are its own.
+@safe final class Lane: @unchecked Sendable {  // sound: only the lane's own thread runs it
+    private let index: Int
+    private let shared: WorkerShared
+    private let codec: any BatchCodec
+    private let session: any Session
+    private let features: FeatureColumns
+    /// Rows of the current batch that the engine refused, with its words.
+    private var refused: [(row: Int, message: String)] = []
+
+    init(
+        index: Int, shared: WorkerShared, codec: any BatchCodec, session: any Session,
+        features: FeatureColumns
+    ) {
+        self.index = index
+        self.shared = shared
+        self.codec = codec
+        self.session = session
+        self.features = features
+    }
+
+    /// Works until the flow ends.
+    func run() {
+        while let batch = nextBatch() {
+            process(batch)
+            shared.flow.withLock { $0.deposit(batch) }
+            writeInOrder()
+        }
+    }
+
+    private func nextBatch() -> Batch? {
+        var dropped = unsafe ContiguousArray<RecordView>()
+        while true {
+            let take = shared.flow.wait(for: .work) { flow -> Monitor<Flow>.Look<Flow.Take> in
+                let take = unsafe flow.takeBatch(
+                    nowNs: shared.now(),
+                    isDraining: shared.isStopRequested.load(ordering: .acquiring),
+                    dropped: &dropped)
+                guard case .wait(let untilNs) = take, unsafe dropped.isEmpty else {
+                    return .found(take)
+                }
+                return .wait(untilNs: untilNs)
+            }
+            unsafe shared.release(&dropped)
+            switch take {
+            case .batch(let batch):
+                // There may be enough for another lane; and the line has room again.
+                if shared.settings.lanes > 1 { shared.flow.signal(.work) }
+                shared.flow.signal(.room)
+                return batch
+            case .wait: continue
+            case .end: return nil
+            }
+        }
+    }
+
+    // MARK: Scoring
+
+    /// Scores the batch; holds it back, trying again, while the failure policy says so.
+    private func process(_ batch: Batch) {
+        var backoff = Backoff(firstNs: 1_000_000_000)
+        var tries = 0
+        while true {
+            score(batch)
+            let verdict = judge(batch)
+            guard case .hold(let reason) = verdict else { break }
+            hold(for: backoff.next(), tries: tries, reason)
+            tries += 1
+            if shared.isStopRequested.load(ordering: .acquiring) {
+                batch.isAbandoned = true
+                break
+            }
+            batch.startOver()
+        }
+        if tries > 0 {
+            shared.status.withLock { $0.holds[index] = nil }
+            if !batch.isAbandoned { shared.log(.info, "holding ended") }
+        }
+        settleErrors(of: batch)
+    }
+
+    private func score(_ batch: Batch) {
+        refused.removeAll(keepingCapacity: true)
+        codec.read(batch)
+        if features.rowCount > 0 { predict(0..<features.rowCount, of: batch) }
+        for (row, message) in refused {
+            batch.markDead(Int(features.recordOfRow[row]), RecordError(.inference, message))
+        }
+    }
+
+    /// Scores the rows; what the engine refuses as a whole is halved until the bad row is found.
+    /// The depth is the logarithm of the batch's size.
+    private func predict(_ rows: Range<Int>, of batch: Batch) {
+        do {
+            try session.predict(features, rows: rows)
+            codec.append(session.predictions, rows: rows, to: batch)
+        } catch {
+            guard rows.count > 1 else {
+                refused.append((rows.lowerBound, error.message))
+                return
+            }
+            let middle = rows.lowerBound + rows.count / 2
+            predict(rows.lowerBound..<middle, of: batch)
+            predict(middle..<rows.upperBound, of: batch)
+        }
+    }
+
+    private func judge(_ batch: Batch) -> FailurePolicy.Verdict {
+        let dead = batch.errors.count
+        return shared.failures.withLock { policy in
+            policy.judge(
+                records: batch.count, scored: features.rowCount, refused: refused.count,
+                dead: dead)
+        }
+    }
+
+    private func hold(for waitNs: Int64, tries: Int, _ reason: String) {
+        let why = refused.first.map { "\(reason): \($0.message)" } ?? reason
+        shared.status.withLock { $0.holds[index] = why }
+        shared.log(
+            .error, "holding: \(why)",
+            [("try", String(tries + 1)), ("next_try_s", String(waitNs / 1_000_000_000))])
+        if shared.settings.untilEnd, tries >= 2 {
+            shared.end(.unavailable("gave up: \(why)"))
+        }
+        let deadline = shared.now() &+ waitNs
+        // Waits for the time to pass or the stop; records that come in meanwhile wake it too.
+        shared.flow.wait(for: .work) { _ -> Monitor<Flow>.Look<Void> in
+            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= deadline
+                ? .found(()) : .wait(untilNs: deadline)
+        }
+    }
+
+    private func settleErrors(of batch: Batch) {
+        guard !batch.errors.isEmpty, !batch.isAbandoned else { return }
+        switch shared.settings.onError {
+        case .deadLetter: break
+        case .pass: _ = batch.passDeadRecords()
+        case .stop:
+            let (record, error) = batch.errors[0]
+            let origin = unsafe batch.records[record]
+            batch.isAbandoned = true
+            shared.end(
+                .recordRefused(
+                    unsafe "record at partition \(origin.partition) offset \(origin.offset): "
+                        + error.message))
+        }
+    }
+
+    // MARK: Writing
+
+    /// Writes finished batches while the next in order is there and no other lane writes.
+    private func writeInOrder() {
+        while let batch = shared.flow.withLock({ $0.takeTurn() }) {
+            let end = write(batch)
+            unsafe shared.source.release(batch.records, count: batch.count)
+            if let finished = shared.flow.withLock({ $0.wrote(batch, upTo: end) }) {
+                shared.recycle(finished)
+            }
+        }
+    }
+
+    /// Hands the batch to the sink, waiting where its queue is full. Returns how far it came.
+    private func write(_ batch: Batch) -> Int {
+        if batch.runs.allSatisfy(\.isDiscarded) { return batch.count }
+        var next = 0
+        while true {
+            switch shared.sink.write(batch, from: next) {
+            case .done:
+                return batch.count
+            case .full(let index):
+                next = index
+                let deadline = shared.now() &+ 10_000_000  // deliveries signal earlier
+                var looked = false
+                let isBroken = shared.flow.wait(for: .delivered) {
+                    flow -> Monitor<Flow>.Look<Bool> in
+                    defer { looked = true }
+                    return looked || flow.isSinkBroken
+                        ? .found(flow.isSinkBroken) : .wait(untilNs: deadline)
+                }
+                if isBroken { return next }
+            case .failed(let index, let error):
+                shared.log(.error, "output failed: \(error)")
+                shared.status.withLock { $0.sinkProblem = error.description }
+                shared.flow.withLock { $0.breakSink(nowNs: shared.now()) }
+                return index
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+package import MillraceCore
+internal import Synchronization
+
+/// The running pipeline: one intake thread, the lanes, one delivery thread, over the contracts of
+/// the core. Made of parts that the command chose; the same for Kafka, the demo and tests.
+package final class Worker: Sendable {
+    private let shared: WorkerShared
+    private let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    private let lanes: [Lane]
+    private let threads = Mutex<Threads?>(nil)
+
+    private struct Threads {
+        let lanes: [WorkerThread]
+        let deliveries: WorkerThread
+        let intake: WorkerThread
+    }
+
+    /// The parts of one pipeline.
+    package struct Parts: Sendable {
+        package let source: any Source
+        package let sink: any Sink
+        package let format: any Format
+        package let model: any Model
+        package let features: FeaturePlan
+        package let append: AppendPlan
+        /// Throws while the topics are not as they must be; retriable errors are tried again.
+        package let verifyTopics: @Sendable () throws(ServiceError) -> Void
+
+        package init(
+            source: any Source, sink: any Sink, format: any Format, model: any Model,
+            features: FeaturePlan, append: AppendPlan,
+            verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void
+        ) {
+            self.source = source
+            self.sink = sink
+            self.format = format
+            self.model = model
+            self.features = features
+            self.append = append
+            self.verifyTopics = verifyTopics
+        }
+    }
+
+    /// Makes the lanes, each with its own session and codec.
+    package init(
+        _ parts: Parts, settings: WorkerSettings, clock: WorkerClock = .system, log: Log
+    ) throws(ModelError) {
+        shared = WorkerShared(
+            source: parts.source, sink: parts.sink, settings: settings, clock: clock, log: log)
+        verifyTopics = parts.verifyTopics
+        var lanes: [Lane] = []
+        for index in 0..<max(1, settings.lanes) {
+            lanes.append(try Self.makeLane(index, parts, shared))
+        }
+        self.lanes = lanes
+    }
+
+    private static func makeLane(
+        _ index: Int, _ parts: Parts, _ shared: WorkerShared
+    ) throws(ModelError) -> Lane {
+        let rows = shared.settings.batch.maxRecords
+        var columns: [FeatureColumn] = []
+        for column in parts.features.columns {
+            guard
+                let made = FeatureColumn(
+                    name: column.name, type: column.type, rowShape: column.rowShape,
+                    capacityRows: rows)
+            else {
+                throw ModelError(
+                    .unsupported,
+                    "model input '\(column.name)' is too large for batches of \(rows) records;"
+                        + " lower batch.max_records")
+            }
+            columns.append(made)
+        }
+        let features = FeatureColumns(columns: columns, capacityRows: rows)
+        let codec = try parts.format.makeCodec(
+            features: parts.features, append: parts.append, into: features, headers: parts.source)
+        let session = try parts.model.makeSession(outputs: parts.append.outputs, maxRows: rows)
+        return Lane(
+            index: index, shared: shared, codec: codec, session: session, features: features)
+    }
+
+    /// Starts the threads. Once only.
+    package func start() throws(ServiceError) {
+        let noThread = ServiceError(
+            code: "", message: "the system has no thread left", isFatal: true, isRetriable: false)
+        var laneThreads: [WorkerThread] = []
+        for (index, lane) in lanes.enumerated() {
+            guard let thread = WorkerThread(name: "lane-\(index)", { lane.run() }) else {
+                throw noThread
+            }
+            laneThreads.append(thread)
+        }
+        let shared = shared
+        guard
+            let deliveries = WorkerThread(
+                name: "delivery", { Deliveries(shared: shared).run() })
+        else { throw noThread }
+        guard let intake = WorkerThread(name: "intake", { [self] in runIntake() }) else {
+            throw noThread
+        }
+        threads.withLock {
+            $0 = Threads(lanes: laneThreads, deliveries: deliveries, intake: intake)
+        }
+    }
+
+    private func runIntake() {
+        let isDrained = Intake(shared: shared, verifyTopics: verifyTopics).run()
+        shared.end(isDrained ? .finished : .deadlineExceeded)
+        shared.status.withLock { $0.hasEnded = true }
+    }
+
+    /// Asks for an orderly stop: drain, commit, leave the group. Any thread.
+    package func requestStop() { shared.requestStop() }
+
+    /// Waits for the end. After `.deadlineExceeded` threads may still hang in a service's call:
+    /// the process has to exit. Otherwise all is closed when this returns.
+    package func join() -> WorkerOutcome {
+        guard let threads = threads.withLock({ $0.take() }) else { return .finished }
+        threads.intake.join()
+        let outcome = shared.endReason ?? .finished
+        if outcome == .deadlineExceeded { return outcome }
+        var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }
+        unsafe shared.release(&waiting)
+        shared.flow.broadcast(.work)
+        for thread in threads.lanes { thread.join() }
+        shared.isDeliveryOver.store(true, ordering: .releasing)
+        shared.sink.wake()
+        threads.deliveries.join()
+        shared.source.close()
+        shared.sink.close()
+        return outcome
+    }
+
+    // MARK: What the outside may know
+
+    /// Whether the worker does its job; see `Health`.
+    package var health: Health {
+        shared.status.withLock { status in
+            var missing: [String] = []
+            if let problem = status.startProblem { missing.append(problem) }
+            if status.hasEnded || shared.isStopRequested.load(ordering: .acquiring) {
+                missing.append("stopping")
+            } else if status.startProblem == nil, status.rebalances == 0 {
+                missing.append("waiting for partitions from the consumer group")
+            }
+            if let problem = status.sinkProblem { missing.append("output: \(problem)") }
+            for (_, reason) in status.holds.sorted(by: { $0.key < $1.key }) {
+                missing.append("holding: \(reason)")
+            }
+            return Health(isLive: !status.hasEnded, missing: missing)
+        }
+    }
+
+    /// Totals so far.
+    package var counters: FlowCounters { shared.flow.withLock { $0.counters } }
+
+    /// End-to-end latency so far: record timestamp to acknowledged, in microseconds.
+    package var latency: LatencyHistogram { shared.latency.withLock { $0 } }
+
+    /// A moment's view for metrics.
+    package var snapshot: WorkerSnapshot {
+        let (counters, chargedBytes) = shared.flow.withLock { ($0.counters, $0.chargedBytes) }
+        return shared.status.withLock { status in
+            WorkerSnapshot(
+                counters: counters, latency: latency, chargedBytes: chargedBytes,
+                boundBytes: shared.settings.boundBytes, assigned: status.assigned,
+                rebalances: status.rebalances, isPaused: status.isPaused, pauses: status.pauses)
+        }
+    }
+}
+
+/// What a worker shows of itself at one moment.
+package struct WorkerSnapshot: Sendable {
+    package let counters: FlowCounters
+    package let latency: LatencyHistogram
+    /// Bytes taken in and unfinished, and their bound.
+    package let chargedBytes: Int
+    package let boundBytes: Int
+    package let assigned: [Int32]
+    package let rebalances: UInt64
+    package let isPaused: Bool
+    package let pauses: UInt64
+}

@@ -1,0 +1,109 @@
+internal import MillraceCore
+internal import Synchronization
+
+/// What the worker's threads share beside the flow.
+final class WorkerShared: Sendable {
+    let flow: Monitor<Flow>
+    let source: any Source
+    let sink: any Sink
+    let settings: WorkerSettings
+    let clock: WorkerClock
+    let log: Log
+    let failures: Mutex<FailurePolicy>
+    let latency = Mutex(LatencyHistogram())
+    let status = Mutex(Status())
+    /// The stop was asked for; the intake thread carries it out.
+    let isStopRequested = Atomic<Bool>(false)
+    /// No answer of the broker is awaited any more.
+    let isDeliveryOver = Atomic<Bool>(false)
+    private let outcome = Mutex<WorkerOutcome?>(nil)
+
+    /// What the outside may know.
+    struct Status {
+        var assigned: [Int32] = []
+        var rebalances: UInt64 = 0
+        var isPaused = false
+        var pauses: UInt64 = 0
+        /// Why lanes hold, by lane.
+        var holds: [Int: String] = [:]
+        /// Why the start has not come through yet.
+        var startProblem: String? = "starting"
+        var sinkProblem: String?
+        var hasEnded = false
+    }
+
+    init(
+        source: any Source, sink: any Sink, settings: WorkerSettings, clock: WorkerClock, log: Log
+    ) {
+        self.flow = Monitor(Flow(policy: settings.batch, boundBytes: settings.boundBytes))
+        self.source = source
+        self.sink = sink
+        self.settings = settings
+        self.clock = clock
+        self.log = log
+        self.failures = Mutex(FailurePolicy(maxRatio: settings.maxDeadRatio))
+    }
+
+    /// Asks for an orderly stop. Any thread, any number of times.
+    func requestStop() {
+        isStopRequested.store(true, ordering: .releasing)
+        source.wake()
+        flow.broadcast(.room)
+        flow.broadcast(.work)
+    }
+
+    /// Ends the worker for this reason; the first one stays.
+    func end(_ reason: WorkerOutcome) {
+        outcome.withLock { if $0 == nil { $0 = reason } }
+        requestStop()
+    }
+
+    var endReason: WorkerOutcome? { outcome.withLock { $0 } }
+
+    func now() -> Int64 { clock.monotonicNs() }
+
+    func release(_ records: inout ContiguousArray<RecordView>) {
+        guard unsafe !records.isEmpty else { return }
+        unsafe records.withUnsafeMutableBufferPointer { buffer in
+            if let base = buffer.baseAddress {
+                unsafe source.release(base, count: buffer.count)
+            }
+        }
+        unsafe records.removeAll(keepingCapacity: true)
+    }
+
+    /// Counts what became of a finished batch, measures its records' latency, frees it.
+    func recycle(_ batch: Batch) {
+        var tally = BatchTally()
+        let nowUs = clock.wallUs()
+        latency.withLock { histogram in
+            for index in 0..<batch.count {
+                let result = unsafe batch.results[index]
+                let run = batch.runs[Int(result.run)]
+                if run.isDiscarded || run.hasFailed {
+                    tally.discarded += 1
+                    continue
+                }
+                let timestampMs = unsafe batch.records[index].timestampMs
+                if timestampMs > 0 {
+                    histogram.record(us: nowUs &- timestampMs &* 1_000)
+                }
+                switch result.state {
+                case .scored:
+                    tally.scored += 1
+                    tally.outputBytes &+= result.outputCount
+                case .passed: tally.passed += 1
+                case .dead, .taken: break
+                }
+            }
+        }
+        for (record, error) in batch.errors {
+            let run = batch.runs[Int(unsafe batch.results[record].run)]
+            guard !run.isDiscarded, !run.hasFailed else { continue }
+            tally.dead[error.kind.ordinal] += 1
+        }
+        flow.withLock { $0.recycle(batch, tally: tally) }
+        flow.signal(.work)
+        flow.signal(.room)
+    }
+}

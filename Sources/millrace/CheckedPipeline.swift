@@ -1,0 +1,118 @@
+internal import MillraceConfig
+internal import MillraceCore
+internal import MillraceKafka
+
+/// A pipeline file that has passed every check that needs no broker, with its model loaded.
+struct CheckedPipeline: Sendable {
+    let file: PipelineFile
+    let model: any Model
+    let engineName: String
+    /// See `ModelFile.version`.
+    let modelVersion: String
+    let features: FeaturePlan
+    let append: AppendPlan
+
+    /// The value of the header `millrace-model`.
+    var modelHeader: String { "\(file.model.name)@\(modelVersion)" }
+
+    /// Checks the file at `path`: its text, its Kafka properties (by librdkafka itself), its model
+    /// and the mapping between them. All complaints at once; the pipeline is nil where one of them
+    /// is an error.
+    static func check(
+        path: String, environment: [String: String], log: Log
+    ) -> (pipeline: CheckedPipeline?, complaints: [Complaint]) {
+        let read = PipelineReader.read(path: path, environment: environment)
+        guard let file = read.file else { return (nil, read.complaints) }
+        var complaints = read.complaints + kafkaComplaints(file)
+        var pipeline: CheckedPipeline?
+        do {
+            let (engine, model) = try load(file, log: log)
+            let resolved = MappingResolver.resolve(file, model.signature)
+            complaints += resolved.complaints
+            if let plans = resolved.plans {
+                try tryLane(file, model, plans)
+                pipeline = CheckedPipeline(
+                    file: file, model: model, engineName: engine.name,
+                    modelVersion: try ModelFile.version(of: file.model.file),
+                    features: plans.features, append: plans.append)
+            }
+        } catch {
+            let place =
+                error.kind == .libraryMissing || error.kind == .libraryTooOld
+                    || error.kind == .symbolMissing
+                ? file.engines.onnxruntime?.place ?? file.model.filePlace : file.model.filePlace
+            complaints.append(file.complaint(at: place, error.message))
+        }
+        complaints.sort { ($0.line, $0.column) < ($1.line, $1.column) }
+        let hasErrors = complaints.contains { $0.severity == .error }
+        return (hasErrors ? nil : pipeline, complaints)
+    }
+
+    private static func load(
+        _ file: PipelineFile, log: Log
+    ) throws(ModelError) -> (any Engine, any Model) {
+        let path = file.model.file
+        let head = try ModelFile.head(of: path)
+        let engines = Registry.engines(file.engines, log: log)
+        guard let engine = engines.first(where: { $0.recognizes(head: head, path: path) }) else {
+            let names = engines.map(\.name).joined(separator: ", ")
+            throw ModelError(
+                .invalid, "'\(path)' is not a model that an engine here knows (\(names))")
+        }
+        return (engine, try engine.load(path: path))
+    }
+
+    /// Makes a codec and a session once, so that what only they can refuse is refused at check time.
+    private static func tryLane(
+        _ file: PipelineFile, _ model: any Model, _ plans: (features: FeaturePlan, append: AppendPlan)
+    ) throws(ModelError) {
+        var columns: [FeatureColumn] = []
+        for column in plans.features.columns {
+            guard
+                let made = FeatureColumn(
+                    name: column.name, type: column.type, rowShape: column.rowShape,
+                    capacityRows: file.batch.maxRecords)
+            else {
+                throw ModelError(
+                    .unsupported,
+                    "model input '\(column.name)' is too large for batches of"
+                        + " \(file.batch.maxRecords) records; lower batch.max_records")
+            }
+            columns.append(made)
+        }
+        let features = FeatureColumns(columns: columns, capacityRows: file.batch.maxRecords)
+        _ = try Registry.format(file.value).makeCodec(
+            features: plans.features, append: plans.append, into: features, headers: nil)
+        _ = try model.makeSession(
+            outputs: plans.append.outputs, maxRows: file.batch.maxRecords)
+    }
+
+    private static func kafkaComplaints(_ file: PipelineFile) -> [Complaint] {
+        KafkaSettings(file).validate().map { complaint in
+            let scope = KafkaProperties.Scope(rawValue: complaint.scope.rawValue) ?? .common
+            return file.complaint(
+                at: file.kafka.place(of: complaint.name, scope: scope), complaint.message,
+                severity: complaint.isError ? .error : .warning)
+        }
+    }
+}
+
+extension KafkaSettings {
+    /// The Kafka side of a pipeline file.
+    init(_ file: PipelineFile) {
+        self.init(topic: file.source.topic, group: file.source.group)
+        func properties(_ scope: KafkaProperties.Scope) -> Properties {
+            file.kafka.properties.filter { $0.scope == scope }
+                .map { (name: $0.name, value: $0.value.revealed) }
+        }
+        common = properties(.common)
+        consumer = properties(.consumer)
+        producer = properties(.producer)
+        start = Start(rawValue: file.source.start.rawValue) ?? .earliest
+        sinkTopic = file.sink.topic
+        partitioning = Partitioning(rawValue: file.sink.partitioning.rawValue) ?? .preserve
+        deadLetterTopic = file.deadLetter?.topic
+        memoryBytes = file.memory
+        commitIntervalMs = Int(file.commitIntervalNs / 1_000_000)
+    }
+}

@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// What the process says when it ends; the numbers are sysexits.h's.
+enum ExitCode: Int32 {
+    case done = 0
+    /// The command line is wrong.
+    case usage = 64
+    /// A pipeline file, a model or a record (`on_error: stop`) is bad.
+    case badData = 65
+    /// A service is not there.
+    case unavailable = 69
+    /// A bug of ours.
+    case bug = 70
+    /// Nothing is lost; start again.
+    case tryAgain = 75
+}
+
+/// A failure that ends the process, with the text for stderr.
+struct CommandError: Error {
+    let code: ExitCode
+    let message: String
+
+    init(_ code: ExitCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+/// Ends the process.
+func exit(with code: ExitCode) -> Never { Glibc.exit(code.rawValue) }

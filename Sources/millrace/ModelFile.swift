@@ -1,0 +1,65 @@
+internal import CCrypto
+internal import Glibc
+internal import MillraceCore
+
+/// A model file as the command sees it before an engine does.
+enum ModelFile {
+    /// The first bytes of the file, for engines to recognize it by.
+    static func head(of path: String) throws(ModelError) -> [UInt8] {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw unreadable(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelError(.unreadable, "model '\(path)' is not a regular file")
+        }
+        var head: [UInt8] = []
+        try read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
+            unsafe head.append(contentsOf: chunk.prefix(4096))
+            return false
+        }
+        return head
+    }
+
+    /// The first 12 hexadecimal digits of the file's SHA-256: the model's version in headers, logs
+    /// and metrics.
+    static func version(of path: String) throws(ModelError) -> String {
+        guard let context = unsafe EVP_MD_CTX_new() else {
+            throw ModelError(.unreadable, "no memory to hash model '\(path)'")
+        }
+        defer { unsafe EVP_MD_CTX_free(context) }
+        unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        try read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
+            unsafe EVP_DigestUpdate(context, chunk.baseAddress, chunk.count)
+            return true
+        }
+        var digest = [UInt8](repeating: 0, count: 32)
+        unsafe EVP_DigestFinal_ex(context, &digest, nil)
+        return digest.prefix(6).map { byte in
+            let text = String(byte, radix: 16)
+            return text.count == 2 ? text : "0" + text
+        }.joined()
+    }
+
+    /// Reads the file in chunks of up to 1 MiB until its end or until `take` says false.
+    private static func read(
+        _ path: String, _ take: (UnsafeRawBufferPointer) -> Bool
+    ) throws(ModelError) {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw unreadable(path) }
+        defer { close(file) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { unsafe buffer.deallocate() }
+        while true {
+            let count = unsafe Glibc.read(file, buffer.baseAddress, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(path) }
+            if count == 0 { return }
+            let chunk = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            guard unsafe take(chunk) else { return }
+        }
+    }
+
+    private static func unreadable(_ path: String) -> ModelError {
+        let reason = unsafe String(cString: strerror(errno))
+        return ModelError(.unreadable, "cannot read model '\(path)': \(reason)")
+    }
+}

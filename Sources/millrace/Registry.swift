@@ -1,0 +1,25 @@
+internal import MillraceConfig
+internal import MillraceCore
+internal import MillraceFormats
+internal import MillraceONNX
+
+/// The one list of formats and engines. A new one is a line here (CONTRIBUTING.md).
+enum Registry {
+    /// The format that `value.format` names.
+    static func format(_ value: PipelineFile.Value) -> any Format {
+        switch value.format {
+        case .json: JSONFormat(maxValueBytes: value.maxBytes)
+        }
+    }
+
+    /// All engines; the first that recognizes the file's content runs it.
+    static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
+        [
+            OnnxEngine(
+                libraryPath: settings.onnxruntime?.value
+                    ?? Environment.variables["MILLRACE_ONNXRUNTIME"],
+                searchFolders: Installation.libraryFolders,
+                intraOpThreads: settings.intraOpThreads, log: log)
+        ]
+    }
+}

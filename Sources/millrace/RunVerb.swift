@@ -1,0 +1,52 @@
+internal import MillraceCore
+internal import MillraceOps
+
+extension Verb {
+    /// `millrace run FILE`
+    static let run = Verb(
+        name: "run", operands: "FILE",
+        summary: "Run the pipeline: read, score, append, write, until SIGTERM or SIGINT (drains"
+            + " and exits 0; a second one exits 75 at once).",
+        options: [
+            Option(
+                name: "until-end", value: nil,
+                summary: "stop at the offsets where the partitions end now, print a summary"),
+            Option(
+                name: "log-level", value: "LEVEL",
+                summary: "debug, info (default), warning or error"),
+        ],
+        run: { arguments throws(CommandError) in
+            guard arguments.operands.count == 1 else {
+                throw CommandError(.usage, "run needs one pipeline file")
+            }
+            let summary = RunSummary()
+            let writer = LogWriter(
+                form: Output.isTerminal ? .text : .json, threshold: try arguments.logLevel())
+            defer { writer.flush() }
+            let untilEnd = arguments.isSet("until-end")
+            let checked = try RunningPipeline.open(
+                path: arguments.operands[0], environment: Environment.variables, log: writer.log)
+            let running = try RunningPipeline(checked, untilEnd: untilEnd, log: writer.log)
+            Signals.onStop { running.worker.requestStop() }
+            let code = try running.run()
+            if untilEnd {
+                Output.print(summary.line(running.worker.counters, running.worker.latency))
+            }
+            return code
+        })
+}
+
+extension Verb.Arguments {
+    /// The value of `--log-level`.
+    func logLevel() throws(CommandError) -> Log.Level {
+        switch values["log-level"] ?? "info" {
+        case "debug": return .debug
+        case "info": return .info
+        case "warning": return .warning
+        case "error": return .error
+        case let other:
+            throw CommandError(
+                .usage, "--log-level takes debug, info, warning or error, not '\(other)'")
+        }
+    }
+}

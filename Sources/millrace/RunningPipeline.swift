@@ -1,0 +1,177 @@
+internal import Glibc
+internal import MillraceConfig
+internal import MillraceCore
+internal import MillraceKafka
+internal import MillraceOps
+internal import MillraceWorker
+
+/// A checked pipeline with its worker and its HTTP endpoints: what `run` and `demo` share.
+final class RunningPipeline: Sendable {
+    let worker: Worker
+    private let pipeline: CheckedPipeline
+    private let log: Log
+
+    /// Reads and checks the file; complaints go to stderr.
+    static func open(
+        path: String, environment: [String: String], log: Log
+    ) throws(CommandError) -> CheckedPipeline {
+        let (pipeline, complaints) = CheckedPipeline.check(
+            path: path, environment: environment, log: log)
+        for complaint in complaints { Output.complain(complaint.description) }
+        guard let pipeline else {
+            throw CommandError(.badData, "\(path) is not usable; see the complaints above")
+        }
+        return pipeline
+    }
+
+    /// Makes clients, lanes and endpoints; nothing runs yet.
+    init(_ pipeline: CheckedPipeline, untilEnd: Bool, log: Log) throws(CommandError) {
+        self.pipeline = pipeline
+        self.log = log
+        let file = pipeline.file
+        var kafka = KafkaSettings(file)
+        kafka.modelHeader = pipeline.modelHeader
+        kafka.untilEnd = untilEnd
+        do throws(ServiceError) {
+            try kafka.refuseKnownBadPair()
+            let source = try KafkaSource(kafka, log: log)
+            let sink = try KafkaSink(kafka, log: log)
+            let topics = TopicCheck(kafka, sink: sink)
+            worker = try Self.makeWorker(
+                pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
+                sink: sink, verifyTopics: { () throws(ServiceError) in try topics.verify() },
+                log: log)
+        } catch {
+            throw CommandError(
+                error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description))
+        }
+    }
+
+    private static func makeWorker(
+        _ pipeline: CheckedPipeline, settings: WorkerSettings, source: any Source,
+        sink: any Sink, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void, log: Log
+    ) throws(ServiceError) -> Worker {
+        do {
+            return try Worker(
+                Worker.Parts(
+                    source: source, sink: sink, format: Registry.format(pipeline.file.value),
+                    model: pipeline.model, features: pipeline.features, append: pipeline.append,
+                    verifyTopics: verifyTopics),
+                settings: settings, log: log)
+        } catch {
+            throw ServiceError(
+                code: "", message: error.message, isFatal: true, isRetriable: false)
+        }
+    }
+
+    private static func settings(_ file: PipelineFile, untilEnd: Bool) -> WorkerSettings {
+        var settings = WorkerSettings()
+        settings.lanes = file.lanes > 0 ? file.lanes : max(1, processorCount() - 1)
+        // Half of the memory is for what is taken in and unfinished; the clients' queues and the
+        // allocator's slack share the rest (KafkaSettings.memoryBytes).
+        settings.boundBytes = file.memory / 2
+        settings.batch = BatchPolicy(
+            maxRecords: file.batch.maxRecords,
+            maxBytes: file.batch.maxBytes ?? max(1 << 20, file.memory / 16),
+            maxWaitNs: file.batch.maxWaitNs)
+        settings.onError = RecordErrorAction(rawValue: file.onError.rawValue) ?? .stop
+        settings.maxDeadRatio = file.deadLetter?.maxRatio ?? 1
+        settings.drainBudgetNs = file.shutdownTimeoutNs
+        settings.untilEnd = untilEnd
+        return settings
+    }
+
+    /// Processors that this process may use.
+    private static func processorCount() -> Int {
+        max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    /// Starts the worker, serves HTTP and waits for the end. A drain that hangs in a service's
+    /// call ends the process itself.
+    func run() throws(CommandError) -> ExitCode {
+        let server = try serve()
+        logStart()
+        do {
+            try worker.start()
+        } catch {
+            throw CommandError(.unavailable, error.description)
+        }
+        let outcome = worker.join()
+        server?.close()
+        return try end(outcome)
+    }
+
+    private func end(_ outcome: WorkerOutcome) throws(CommandError) -> ExitCode {
+        switch outcome {
+        case .finished:
+            log(.info, "stopped")
+            return .done
+        case .deadlineExceeded:
+            Output.complain(
+                "millrace: stopped before everything was acknowledged; some records will come twice")
+            _exit(ExitCode.tryAgain.rawValue)
+        case .recordRefused(let reason):
+            throw CommandError(.badData, reason)
+        case .refused(let reason):
+            throw CommandError(.badData, pipeline.file.kafka.redacting(reason))
+        case .unavailable(let reason):
+            throw CommandError(.tryAgain, pipeline.file.kafka.redacting(reason))
+        }
+    }
+
+    private func serve() throws(CommandError) -> HttpEndpoint? {
+        guard let listen = pipeline.file.http else { return nil }
+        let info = [
+            ("version", Installation.version), ("pipeline", pipeline.file.name),
+            ("model", pipeline.modelHeader), ("engine", pipeline.engineName),
+            ("engine_version", pipeline.model.engineVersion),
+            ("librdkafka_version", LibraryVersion.current.description),
+        ]
+        let worker = worker
+        do {
+            let endpoint = try HttpEndpoint(
+                listen: listen.description, health: { worker.health },
+                metrics: {
+                    WorkerMetrics.all(worker.snapshot, isReady: worker.health.isReady, info: info)
+                })
+            log(.info, "serving health and metrics", [("http", endpoint.address)])
+            return endpoint
+        } catch {
+            throw CommandError(.unavailable, error.description)
+        }
+    }
+
+    private func logStart() {
+        let file = pipeline.file
+        log(
+            .info, "started",
+            [
+                ("millrace", Installation.version), ("pipeline", file.name),
+                ("model", pipeline.modelHeader),
+                ("engine", "\(pipeline.engineName) \(pipeline.model.engineVersion)"),
+                ("librdkafka", LibraryVersion.current.description),
+                ("from", file.source.topic), ("to", file.sink.topic),
+                ("group", file.source.group),
+                ("lanes", String(Self.settings(file, untilEnd: false).lanes)),
+                ("memory_mib", String(file.memory >> 20)),
+            ])
+    }
+}
+
+/// The HTTP server with a fixed set of paths, as an object that can be kept while it runs.
+private final class HttpEndpoint {
+    private var server: HttpServer?
+    let address: String
+
+    init(
+        listen: String, health: @escaping @Sendable () -> Health,
+        metrics: @escaping @Sendable () -> [Metric]
+    ) throws(ServiceError) {
+        let server = try HttpServer(
+            listen: listen, routes: Endpoints.routes(health: health, metrics: metrics))
+        address = server.address
+        self.server = consume server
+    }
+
+    func close() { server = nil }
+}

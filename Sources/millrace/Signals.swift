@@ -1,0 +1,46 @@
+internal import Glibc
+
+/// SIGTERM and SIGINT, taken by one thread with sigwait instead of handlers.
+enum Signals {
+    /// Blocks the two signals in the calling thread and all threads made after: call it first of
+    /// all in `main`. SIGPIPE is ignored: a closed pipe is an error of write(2).
+    static func block() {
+        var set = stopSignals()
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        unsafe signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for the signals on a thread of its own: the first calls `stop`, the second ends the
+    /// process at once with `ExitCode.tryAgain`. Nothing is lost by it: what was not acknowledged
+    /// was not committed.
+    static func onStop(_ stop: @escaping @Sendable () -> Void) {
+        let context = unsafe Unmanaged.passRetained(Handler(stop: stop))
+        var thread = pthread_t()
+        unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                let handler = unsafe Unmanaged<Handler>.fromOpaque(argument).takeRetainedValue()
+                var set = stopSignals()
+                var number: Int32 = 0
+                unsafe sigwait(&set, &number)
+                handler.stop()
+                unsafe sigwait(&set, &number)
+                _exit(ExitCode.tryAgain.rawValue)
+            }, context.toOpaque())
+        pthread_detach(thread)
+    }
+
+    private final class Handler: Sendable {
+        let stop: @Sendable () -> Void
+        init(stop: @escaping @Sendable () -> Void) { self.stop = stop }
+    }
+
+    private static func stopSignals() -> sigset_t {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        return set
+    }
+}
