@@ -75,6 +75,7 @@ private final class Demo: Sendable {
         isOver.store(true, ordering: .releasing)
         feeder?.join()
         display?.join()
+        extendLifetime(cluster)  // the broker must outlive its clients
         Output.print(summary.line(running.worker.counters, running.worker.latency))
         return code
     }

@@ -39,13 +39,15 @@ final class RunningPipeline: Sendable {
             let settings = kafka
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
-                sink: sink, verifyTopics: { () throws(ServiceError) in
+                sink: sink,
+                verifyTopics: { () throws(ServiceError) in
                     try Self.verifyTopics(settings, log: log)
                 },
                 log: log)
         } catch {
             throw CommandError(
-                error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description))
+                error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description)
+            )
         }
     }
 
@@ -122,7 +124,8 @@ final class RunningPipeline: Sendable {
             return .done
         case .deadlineExceeded:
             Output.complain(
-                "millrace: stopped before everything was acknowledged; some records will come twice")
+                "millrace: stopped before everything was acknowledged; some records will come twice"
+            )
             _exit(ExitCode.tryAgain.rawValue)
         case .recordRefused(let reason):
             throw CommandError(.badData, reason)

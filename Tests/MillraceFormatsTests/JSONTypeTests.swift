@@ -128,7 +128,8 @@ private func kind<Element>(_ result: Result<Element, RecordError>) -> RecordErro
     }
 
     @Test(arguments: [
-        (#""plain""#, "plain"), (#""""#, ""), (#""a\"b\\c\/d\b\f\n\r\t""#, "a\"b\\c/d\u{8}\u{c}\n\r\t"),
+        (#""plain""#, "plain"), (#""""#, ""),
+        (#""a\"b\\c\/d\b\f\n\r\t""#, "a\"b\\c/d\u{8}\u{c}\n\r\t"),
         (#""\u00e9\u2028\ud83d\ude00é😀""#, "é\u{2028}😀é😀"), (#""\u0000""#, "\u{0}"),
     ])
     func textIsUnescaped(text: String, expected: String) throws {
