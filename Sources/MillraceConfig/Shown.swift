@@ -25,8 +25,8 @@ enum Shown {
         return shown + "'"
     }
 
-    /// A key. In `{sasl.password:hunter2}` the whole text is the key: what follows the name may be a
-    /// secret and is not shown.
+    /// A key. In `{sasl.password:hunter2}` the whole text is the key: what follows the name may be
+    /// a secret and is not shown.
     static func key(_ key: String) -> String {
         let name = propertyPrefix(of: key)
         let rest = key.dropFirst(name.count)
