@@ -133,8 +133,8 @@ import Testing
             (
                 "features: /a, hour: {field: /h, missing: nan}, city: /c",
                 [
-                    "4:84: missing: nan needs a floating-point input, but model input 'hour' (int32)"
-                        + " is none"
+                    "4:84: missing: nan needs a floating-point input, but model input 'hour'"
+                        + " (int32) is none"
                 ]
             ),
             (
@@ -152,8 +152,8 @@ import Testing
             (
                 "features: /a, hour: {field: /h, missing: '0'}, city: /c",
                 [
-                    "4:84: missing: quoted text needs a string input, but model input 'hour' (int32)"
-                        + " is none"
+                    "4:84: missing: quoted text needs a string input, but model input 'hour'"
+                        + " (int32) is none"
                 ]
             ),
             (
