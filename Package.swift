@@ -40,10 +40,15 @@ let command: [Target] = [
         ])
 ]
 
+let tests: [Target] = [
+    .testTarget(
+        name: "MillraceFormatsTests", dependencies: ["MillraceCore", "MillraceFormats"])
+]
+
 let package = Package(
     name: "millrace",
     products: [.executable(name: "millrace", targets: ["millrace"])],
-    targets: walls + core + adapters + command,
+    targets: walls + core + adapters + command + tests,
     cxxLanguageStandard: .cxx17
 )
 
