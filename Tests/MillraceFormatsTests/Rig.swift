@@ -71,7 +71,8 @@ struct TestRecord {
         }
         try self.init(
             slots,
-            columns: [.init(name: "features", type: .float32, rowShape: [pointers.count])],
+            columns: pointers.isEmpty
+                ? [] : [.init(name: "features", type: .float32, rowShape: [pointers.count])],
             append: append, format: format)
     }
 
