@@ -62,7 +62,7 @@ struct TestRecord {
     /// Scalars from pointers, each an element of one float32 input.
     convenience init(
         floats pointers: [String], missing: MissingPolicy = .error, append: AppendPlan = .score,
-        format: JSONFormat = JSONFormat()
+        format: JSONFormat = JSONFormat(), capacityRows: Int = 64
     ) throws {
         let slots = try pointers.enumerated().map { index, pointer in
             FeatureSlot(
@@ -73,7 +73,7 @@ struct TestRecord {
             slots,
             columns: pointers.isEmpty
                 ? [] : [.init(name: "features", type: .float32, rowShape: [pointers.count])],
-            append: append, format: format)
+            append: append, format: format, capacityRows: capacityRows)
     }
 
     /// One slot that is the whole of one input.
