@@ -1,7 +1,5 @@
 #include "walker.hpp"
 
-#include <cmath>
-
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NEVER_INLINE __attribute__((noinline))
 
@@ -61,6 +59,7 @@ private:
 
     NEVER_INLINE bool check_escapes(const uint8_t *start, const uint8_t *close);
     NEVER_INLINE bool long_number(const uint8_t *start, const uint8_t *end, Decimal &decimal);
+    NEVER_INLINE bool other_number(Target target, const uint8_t *start, const uint8_t *end);
     bool number(Target target, const uint8_t *start, const uint8_t *end);
     bool text(Target target, const uint8_t *start, const uint8_t *close);
     bool literal(Target target, const uint8_t *start, const uint8_t *end);
@@ -178,27 +177,27 @@ bool Walker::long_number(const uint8_t *start, const uint8_t *end, Decimal &deci
     return false;
 }
 
-ALWAYS_INLINE bool Walker::number(Target target, const uint8_t *start, const uint8_t *end) {
+/// Any number for any target.
+bool Walker::other_number(Target target, const uint8_t *start, const uint8_t *end) {
     Found found{MILLRACE_NUMBER, start, end, {}};
-    if (scan_short_decimal(start, end, found.decimal)) {
-        if (target.node != nullptr && target.node->float32_base != nullptr
-            && target.list == nullptr) {
-            // Both operands are exact, so the quotient is the nearest double.
-            auto value = float(
-                double(int64_t(found.decimal.mantissa))
-                / exact_powers_of_ten[-found.decimal.exponent]);
-            uint32_t bits;
-            std::memcpy(&bits, &value, sizeof bits);
-            bits |= uint32_t(found.decimal.is_negative) << 31;
-            std::memcpy(
-                target.node->float32_base + record_.row * target.node->float32_row_bytes, &bits,
-                sizeof bits);
-            return true;
-        }
-    } else if (!long_number(start, end, found.decimal)) {
+    if (!scan_short_decimal(start, end, found.decimal)
+        && !long_number(start, end, found.decimal)) {
         return false;
     }
     if (target.node != nullptr || target.list != nullptr) { deliver(target, found); }
+    return true;
+}
+
+ALWAYS_INLINE bool Walker::number(Target target, const uint8_t *start, const uint8_t *end) {
+    Decimal decimal;
+    if (!scan_short_decimal(start, end, decimal)) { return other_number(target, start, end); }
+    if (target.list != nullptr) { return other_number(target, start, end); }
+    if (target.node == nullptr) { return true; }
+    if (target.node->float32_base == nullptr) { return other_number(target, start, end); }
+    float value = short_decimal_to_float(decimal);
+    std::memcpy(
+        target.node->float32_base + record_.row * target.node->float32_row_bytes, &value,
+        sizeof value);
     return true;
 }
 
