@@ -46,6 +46,8 @@ let tests: [Target] = [
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
+        name: "MillraceFormatsTests", dependencies: ["MillraceCore", "MillraceFormats"]),
+    .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
 ]

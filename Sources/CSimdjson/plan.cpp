@@ -47,12 +47,17 @@ Node *Node::child(const std::string &wanted) {
     Node *child = children.back().get();
     child->name = wanted;
     std::memcpy(&child->name_word, wanted.data(), std::min<size_t>(wanted.size(), 8));
+    child->name_count = wanted.size();
+    child->name_mask =
+        wanted.size() >= 8 ? ~uint64_t(0) : (uint64_t(1) << (wanted.size() * 8)) - 1;
+    child->follower = child;
     child->depth = depth + 1;
     return child;
 }
 
 void Node::seal() {
     if (children.empty()) { return; }
+    last_met = children.back().get();
     size_t size = 4;
     while (size < children.size() * 2) { size *= 2; }
     // A few doublings more where that makes every name findable at the first try.
@@ -61,7 +66,7 @@ void Node::seal() {
         table_mask = size - 1;
         bool collides = false;
         for (auto &child : children) {
-            uint64_t at = hash(child->name_word, child->name.size()) & table_mask;
+            uint64_t at = hash(child->name_word, child->name_count) & table_mask;
             for (; table[at] != nullptr; at = (at + 1) & table_mask) { collides = true; }
             table[at] = child.get();
         }

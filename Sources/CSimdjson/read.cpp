@@ -15,6 +15,8 @@ constexpr size_t kept_index_bytes = 1 << 20;
 
 bool is_taken(const MillraceResult &result) { return result.state == MILLRACE_STATE_TAKEN; }
 
+bool is_syntax(MillraceProblemKind kind) { return kind < MILLRACE_NOT_AN_OBJECT; }
+
 /// Where a value of that size makes the next one begin: at a multiple of 64.
 size_t stride(const MillraceJSONPlan &plan, size_t count) {
     size_t room = std::max(plan.prediction_room, padding_bytes);
@@ -89,7 +91,14 @@ bool read_value(
     for (size_t word = 0; word < plan.kept_words; word += 1) {
         plan.kept[row * plan.kept_words + word] = 0;
     }
-    return walk(plan, record, problem);
+    if (walk(plan, record, problem)) { return true; }
+    // Some of simdjson's implementations look at bytes outside of strings only as syntax.
+    size_t invalid = is_syntax(problem.kind) ? find_invalid_utf8(bytes, count) : count;
+    if (invalid != count) {
+        problem.kind = MILLRACE_INVALID_UTF8;
+        problem.at = invalid;
+    }
+    return false;
 }
 
 MillraceProblem no_problem(size_t record) {
