@@ -63,7 +63,7 @@ struct TestFailure: Error { let text: String }
 /// Feature columns with the texts that they point at.
 @safe final class Features {
     let columns: FeatureColumns
-    private var texts: [UnsafeMutableBufferPointer<UInt8>] = []
+    private var texts: [UnsafeMutableBufferPointer<UInt8>] = unsafe []
 
     init(_ inputs: [Fixture.Column], rows: Int, gap: Int = 0) throws {
         let capacity = rows + gap
@@ -104,7 +104,7 @@ struct TestFailure: Error { let text: String }
         case .uint32: try store(UInt32(value))
         case .uint64: try store(UInt64(value))
         case .string:
-            let bytes = unsafe UnsafeMutableBufferPointer<UInt8>.allocate(
+            let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(
                 capacity: value.utf8.count)
             _ = unsafe bytes.initialize(from: value.utf8)
             unsafe texts.append(bytes)
