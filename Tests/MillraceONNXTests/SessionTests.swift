@@ -112,6 +112,13 @@ struct SessionTests {
         let output = try #require(model.signature.outputs.first { $0.classLabels != nil })
         #expect(output.classLabels == [.text("no"), .text("yes")])
         #expect(output.width == 2)
+        // What fails is thrown, not logged as well: a search for a bad record would fill the log.
+        let before = events.withLock { $0.count }
+        let session = try model.makeSession(outputs: ["output_label"], maxRows: 4)
+        let features = try Fixture.load("strings_zipmap").features()
+        try features.set(features.columns.columns[0], 0, "nowhere")
+        #expect(message { try session.predict(features.columns, rows: 0..<1) } != nil)
+        #expect(events.withLock { $0.count } == before)
     }
 
     @Test func onlyWhatIsAskedFor() throws {
