@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import MillraceCore
 import MillraceONNX
+import Synchronization
 
 /// The package's root folder.
 let root = String(#filePath.split(separator: "/").dropLast(3).reduce(into: "") { $0 += "/" + $1 })
@@ -19,7 +20,11 @@ let hasOnnxRuntime =
         FileManager.default.fileExists(atPath: "\(engineFolder)/\($0)")
     }
 
-let engine = OnnxEngine(searchFolders: [engineFolder])
+/// What the engines of all tests log: ONNX Runtime has one log for the process, that of the first.
+let events = Mutex<[Log.Event]>([])
+let log = Log { event in events.withLock { $0.append(event) } }
+
+let engine = OnnxEngine(searchFolders: [engineFolder], log: log)
 
 /// A model's rows and what its own library predicts (scripts/make-model-fixtures.py).
 struct Fixture: Decodable {
