@@ -45,9 +45,9 @@ let command: [Target] = [
 let tests: [Target] = [
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
-    .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
     .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
+    .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
 ]
 
 let package = Package(

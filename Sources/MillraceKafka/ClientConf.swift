@@ -114,7 +114,10 @@ extension KafkaSettings {
             // keeps the queue from being the larger part of `memory`.
             ("queue.buffering.max.kbytes", String(clamp(memoryBytes / 2 / 1024, 1024))),
             // About 400 bytes of bookkeeping a message.
-            ("queue.buffering.max.messages", String(min(clamp(memoryBytes / 1024, 1000), 1_000_000))),
+            (
+                "queue.buffering.max.messages",
+                String(min(clamp(memoryBytes / 1024, 1000), 1_000_000))
+            ),
             // Batches are made of what comes in 5 ms.
             ("linger.ms", "5"),
             // As Java's clients place keys.

@@ -71,9 +71,11 @@ final class ClientContext: Sendable {
     }
 
     func log(_ error: KafkaError) {
-        log(error.isFatal ? .error : .warning, "kafka client error", [
-            ("code", error.code), ("text", error.message),
-        ])
+        log(
+            error.isFatal ? .error : .warning, "kafka client error",
+            [
+                ("code", error.code), ("text", error.message),
+            ])
     }
 
     /// The context of a client; valid as long as the client is.
@@ -135,7 +137,8 @@ final class ClientContext: Sendable {
         let text =
             switch refusal {
             case .unknown(let text): text
-            case .invalid(let text): KafkaPropertyRules.isSecret(name) ? "its value is refused" : text
+            case .invalid(let text):
+                KafkaPropertyRules.isSecret(name) ? "its value is refused" : text
             }
         return KafkaError(RD_KAFKA_RESP_ERR__INVALID_ARG, "kafka property '\(name)': \(text)")
     }

@@ -95,7 +95,9 @@ func readText<R>(
     _ body: (UnsafeMutablePointer<CChar>?, Int) -> R
 ) -> (result: R, text: String) {
     var buffer = [CChar](repeating: 0, count: 512)
-    let result = unsafe buffer.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress, $0.count) }
+    let result = unsafe buffer.withUnsafeMutableBufferPointer {
+        unsafe body($0.baseAddress, $0.count)
+    }
     let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     return (result, oneLine(String(decoding: bytes, as: UTF8.self)))
 }

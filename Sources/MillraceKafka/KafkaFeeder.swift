@@ -58,7 +58,9 @@ package struct PlainRecord: Sendable, Equatable {
         while true {
             let error = enqueue(record)
             if error == RD_KAFKA_RESP_ERR_NO_ERROR { return }
-            guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else { throw KafkaError(error).serviceError }
+            guard error == RD_KAFKA_RESP_ERR__QUEUE_FULL else {
+                throw KafkaError(error).serviceError
+            }
             _ = try serveAnswers(timeoutMs: 100)
         }
     }

@@ -74,7 +74,8 @@ extension KafkaSettings {
             properties.filter { KafkaPropertyRules.classicOnly.contains($0.name) }.map {
                 PropertyComplaint(
                     scope, $0.name,
-                    "'\($0.name)' cannot be set with group.protocol consumer: the broker decides it")
+                    "'\($0.name)' cannot be set with group.protocol consumer: the broker decides it"
+                )
             }
         }
     }
@@ -83,17 +84,22 @@ extension KafkaSettings {
         func value(_ name: String) -> String {
             (common + consumer).last { $0.name == name }?.value.lowercased() ?? ""
         }
-        let mechanism = common.contains { $0.name == "sasl.mechanism" }
+        let mechanism =
+            common.contains { $0.name == "sasl.mechanism" }
             ? value("sasl.mechanism") : value("sasl.mechanisms")
-        guard mechanism == "plain", value("security.protocol") == "sasl_plaintext" else { return [] }
+        guard mechanism == "plain", value("security.protocol") == "sasl_plaintext" else {
+            return []
+        }
         let text = "the password goes over the network unencrypted: use security.protocol sasl_ssl"
         return [.init(.common, "security.protocol", text, isError: false)]
     }
 
     /// Names that brokers refuse; and `^` would make a pattern of the source topic.
     private func topicNameComplaints() -> [PropertyComplaint] {
-        let names = [("source.topic", topic), ("sink.topic", sinkTopic ?? "-"),
-            ("dead_letter.topic", deadLetterTopic ?? "-")]
+        let names = [
+            ("source.topic", topic), ("sink.topic", sinkTopic ?? "-"),
+            ("dead_letter.topic", deadLetterTopic ?? "-"),
+        ]
         return names.compactMap { setting, name in
             let isLegal =
                 !name.isEmpty && name.utf8.count <= 249 && name != "." && name != ".."

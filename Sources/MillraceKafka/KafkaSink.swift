@@ -124,7 +124,8 @@ internal import Synchronization
     private func writeDeadLetter(
         _ batch: Batch, _ index: Int, opaque base: UInt64
     ) -> rd_kafka_resp_err_t {
-        guard let topic = unsafe owner?.deadLetterTopic, let client = unsafe owner?.handle.raw else {
+        guard let topic = unsafe owner?.deadLetterTopic, let client = unsafe owner?.handle.raw
+        else {
             return RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
         }
         let record = unsafe batch.records[index]

@@ -42,7 +42,8 @@ struct Deadline {
     /// Milliseconds left, at least 1.
     var remainingMs: Int32 {
         let left = end - .now
-        let milliseconds = left.components.seconds * 1000
+        let milliseconds =
+            left.components.seconds * 1000
             + left.components.attoseconds / 1_000_000_000_000_000
         return Int32(clamping: max(1, milliseconds))
     }

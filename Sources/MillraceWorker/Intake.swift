@@ -29,6 +29,9 @@ internal import Synchronization
     /// what is prefetched. Far below the shortest sensible max.poll.interval.ms (10 s).
     private static let pauseAfterNs: Int64 = 500_000_000
 
+    /// A run with an end does not wait for its topics for ever, as a service does.
+    private static let patienceNs: Int64 = 60_000_000_000
+
     init(shared: WorkerShared, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void) {
         self.shared = shared
         self.verifyTopics = verifyTopics
@@ -54,6 +57,7 @@ internal import Synchronization
     /// Waits until the topics are there, then joins the group. False where the worker ends first.
     private func prepare() -> Bool {
         var backoff = Backoff(firstNs: 500_000_000)
+        let startedNs = shared.now()
         while !shared.isStopRequested.load(ordering: .acquiring) {
             do {
                 try verifyTopics()
@@ -67,6 +71,10 @@ internal import Synchronization
                 shared.status.withLock { $0.startProblem = error.description }
                 if !error.isRetriable {
                     shared.end(.refused(error.description))
+                    return false
+                }
+                if shared.settings.untilEnd, shared.now() &- startedNs > Self.patienceNs {
+                    shared.end(.unavailable(error.description))
                     return false
                 }
                 let waitNs = min(backoff.next(), 5_000_000_000)

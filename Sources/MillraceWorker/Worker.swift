@@ -128,7 +128,7 @@ package final class Worker: Sendable {
         shared.isDeliveryOver.store(true, ordering: .releasing)
         shared.sink.wake()
         threads.deliveries.join()
-        shared.source.close()
+        shared.closeSource()
         shared.sink.close()
         return outcome
     }

@@ -17,6 +17,8 @@ final class WorkerShared: Sendable {
     /// No answer of the broker is awaited any more.
     let isDeliveryOver = Atomic<Bool>(false)
     private let outcome = Mutex<WorkerOutcome?>(nil)
+    /// Guards `wake`, which may come from any thread, against the source's end.
+    private let isSourceOpen = Mutex(true)
 
     /// What the outside may know.
     struct Status {
@@ -47,7 +49,7 @@ final class WorkerShared: Sendable {
     /// Asks for an orderly stop. Any thread, any number of times.
     func requestStop() {
         isStopRequested.store(true, ordering: .releasing)
-        source.wake()
+        isSourceOpen.withLock { if $0 { source.wake() } }
         flow.broadcast(.room)
         flow.broadcast(.work)
     }
@@ -56,6 +58,12 @@ final class WorkerShared: Sendable {
     func end(_ reason: WorkerOutcome) {
         outcome.withLock { if $0 == nil { $0 = reason } }
         requestStop()
+    }
+
+    /// Closes the source; no thread of the worker uses it any more.
+    func closeSource() {
+        isSourceOpen.withLock { $0 = false }
+        source.close()
     }
 
     var endReason: WorkerOutcome? { outcome.withLock { $0 } }

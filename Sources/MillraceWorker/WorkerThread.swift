@@ -2,13 +2,13 @@ internal import Glibc
 
 /// A named OS thread. The record path blocks in C calls, so it never runs on Swift's cooperative
 /// pool.
-@safe final class WorkerThread: @unchecked Sendable {  // sound: written once, before the start
+@safe package final class WorkerThread: @unchecked Sendable {  // sound: written once, before the start
     private let body: @Sendable () -> Void
     private let name: String
     private var handle = pthread_t()
 
     /// Starts the thread. Nil where the system has no thread left.
-    init?(name: String, _ body: @escaping @Sendable () -> Void) {
+    package init?(name: String, _ body: @escaping @Sendable () -> Void) {
         self.name = String(name.prefix(15))  // the kernel's limit
         self.body = body
         let context = unsafe Unmanaged.passRetained(self)
@@ -29,7 +29,7 @@ internal import Glibc
     }
 
     /// Waits for the thread to end. Once only.
-    func join() { pthread_join(handle, nil) }
+    package func join() { pthread_join(handle, nil) }
 
     /// Names the calling thread, for `top -H` and debuggers. Glibc hides `pthread_setname_np` from
     /// Swift; a failure changes nothing.

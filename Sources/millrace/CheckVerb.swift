@@ -16,9 +16,10 @@ extension Verb {
             let (files, missing) = PipelineFiles.expand(arguments.operands)
             var complaints = missing
             for path in files {
-                complaints += CheckedPipeline.check(
-                    path: path, environment: Environment.variables, log: .none
-                ).complaints
+                complaints +=
+                    CheckedPipeline.check(
+                        path: path, environment: Environment.variables, log: .none
+                    ).complaints
             }
             for complaint in complaints { Output.print(complaint.description) }
             let errors = complaints.filter { $0.severity == .error }.count

@@ -64,7 +64,8 @@ struct CheckedPipeline: Sendable {
 
     /// Makes a codec and a session once, so that what only they can refuse is refused at check time.
     private static func tryLane(
-        _ file: PipelineFile, _ model: any Model, _ plans: (features: FeaturePlan, append: AppendPlan)
+        _ file: PipelineFile, _ model: any Model,
+        _ plans: (features: FeaturePlan, append: AppendPlan)
     ) throws(ModelError) {
         var columns: [FeatureColumn] = []
         for column in plans.features.columns {

@@ -27,4 +27,4 @@ struct CommandError: Error {
 }
 
 /// Ends the process.
-func exit(with code: ExitCode) -> Never { Glibc.exit(code.rawValue) }
+func endProcess(with code: ExitCode) -> Never { Glibc.exit(code.rawValue) }

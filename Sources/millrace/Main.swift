@@ -7,7 +7,7 @@ enum Main {
 
     static func main() {
         Signals.block()
-        exit(with: run(Array(CommandLine.arguments.dropFirst())))
+        endProcess(with: run(Array(CommandLine.arguments.dropFirst())))
     }
 
     private static func run(_ words: [String]) -> ExitCode {

@@ -12,7 +12,7 @@ enum ModelFile {
             throw ModelError(.unreadable, "model '\(path)' is not a regular file")
         }
         var head: [UInt8] = []
-        try read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
+        try unsafe read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
             unsafe head.append(contentsOf: chunk.prefix(4096))
             return false
         }
@@ -27,7 +27,7 @@ enum ModelFile {
         }
         defer { unsafe EVP_MD_CTX_free(context) }
         unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil)
-        try read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
+        try unsafe read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
             unsafe EVP_DigestUpdate(context, chunk.baseAddress, chunk.count)
             return true
         }

@@ -9,16 +9,16 @@ enum Output {
     static func complain(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
     private static func write(_ text: String, to file: Int32) {
-        var text = text
-        text.withUTF8 { bytes in
-            var rest = unsafe bytes[...]
-            while unsafe !rest.isEmpty {
-                let written = unsafe Glibc.write(
-                    file, UnsafeRawBufferPointer(rebasing: rest[...]).baseAddress, rest.count)
-                if written < 0, errno == EINTR { continue }
-                guard written > 0 else { return }
-                unsafe rest = rest.dropFirst(written)
+        let bytes = Array(text.utf8)
+        var start = 0
+        while start < bytes.count {
+            let written = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.write(
+                    file, buffer.baseAddress.map { unsafe $0 + start }, bytes.count - start)
             }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { return }
+            start += written
         }
     }
 

@@ -8,7 +8,7 @@ enum Registry {
     /// The format that `value.format` names.
     static func format(_ value: PipelineFile.Value) -> any Format {
         switch value.format {
-        case .json: JSONFormat(maxValueBytes: value.maxBytes)
+        case .json: JSONFormat(valueLimit: value.maxBytes)
         }
     }
 
@@ -16,8 +16,7 @@ enum Registry {
     static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
         [
             OnnxEngine(
-                libraryPath: settings.onnxruntime?.value
-                    ?? Environment.variables["MILLRACE_ONNXRUNTIME"],
+                library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,
                 intraOpThreads: settings.intraOpThreads, log: log)
         ]

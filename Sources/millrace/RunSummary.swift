@@ -29,7 +29,7 @@ struct RunSummary {
 
     private static func cpuSeconds() -> Double {
         var usage = rusage()
-        unsafe getrusage(__rusage_who(RUSAGE_SELF.rawValue), &usage)
+        unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         let micros = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
         return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(micros) / 1e6
     }

@@ -1,5 +1,6 @@
 internal import MillraceCore
 internal import MillraceOps
+internal import MillraceWorker
 
 extension Verb {
     /// `millrace run FILE`

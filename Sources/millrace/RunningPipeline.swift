@@ -33,18 +33,34 @@ final class RunningPipeline: Sendable {
         kafka.modelHeader = pipeline.modelHeader
         kafka.untilEnd = untilEnd
         do throws(ServiceError) {
-            try kafka.refuseKnownBadPair()
+            if let bad = kafka.knownBadPair() { throw bad }
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
-            let topics = TopicCheck(kafka, sink: sink)
+            let settings = kafka
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
-                sink: sink, verifyTopics: { () throws(ServiceError) in try topics.verify() },
+                sink: sink,
+                verifyTopics: { () throws(ServiceError) in
+                    try Self.verifyTopics(settings, log: log)
+                },
                 log: log)
         } catch {
             throw CommandError(
-                error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description))
+                error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description)
+            )
         }
+    }
+
+    /// Missing topics may come; partition numbers that do not fit will not mend themselves.
+    private static func verifyTopics(_ kafka: KafkaSettings, log: Log) throws(ServiceError) {
+        let report = try kafka.checkTopics(timeoutMs: 10_000, log: log)
+        guard !report.problems.isEmpty else { return }
+        let isMissing =
+            report.source == nil || report.sink == nil
+            || (kafka.deadLetterTopic != nil && report.deadLetter == nil)
+        throw ServiceError(
+            code: "", message: report.problems.joined(separator: "; "), isFatal: false,
+            isRetriable: isMissing)
     }
 
     private static func makeWorker(
@@ -108,14 +124,15 @@ final class RunningPipeline: Sendable {
             return .done
         case .deadlineExceeded:
             Output.complain(
-                "millrace: stopped before everything was acknowledged; some records will come twice")
+                "millrace: stopped before everything was acknowledged; some records will come twice"
+            )
             _exit(ExitCode.tryAgain.rawValue)
         case .recordRefused(let reason):
             throw CommandError(.badData, reason)
         case .refused(let reason):
             throw CommandError(.badData, pipeline.file.kafka.redacting(reason))
         case .unavailable(let reason):
-            throw CommandError(.tryAgain, pipeline.file.kafka.redacting(reason))
+            throw CommandError(.unavailable, pipeline.file.kafka.redacting(reason))
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import MillraceWorker
 
 /// SIGTERM and SIGINT, taken by one thread with sigwait instead of handlers.
 enum Signals {
@@ -7,33 +8,25 @@ enum Signals {
     static func block() {
         var set = stopSignals()
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
-        unsafe signal(SIGPIPE, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
     }
 
     /// Waits for the signals on a thread of its own: the first calls `stop`, the second ends the
     /// process at once with `ExitCode.tryAgain`. Nothing is lost by it: what was not acknowledged
     /// was not committed.
     static func onStop(_ stop: @escaping @Sendable () -> Void) {
-        let context = unsafe Unmanaged.passRetained(Handler(stop: stop))
-        var thread = pthread_t()
-        unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument = unsafe argument else { return nil }
-                let handler = unsafe Unmanaged<Handler>.fromOpaque(argument).takeRetainedValue()
-                var set = stopSignals()
-                var number: Int32 = 0
-                unsafe sigwait(&set, &number)
-                handler.stop()
-                unsafe sigwait(&set, &number)
-                _exit(ExitCode.tryAgain.rawValue)
-            }, context.toOpaque())
-        pthread_detach(thread)
+        _ = WorkerThread(name: "signals") {
+            wait()
+            stop()
+            wait()
+            _exit(ExitCode.tryAgain.rawValue)
+        }
     }
 
-    private final class Handler: Sendable {
-        let stop: @Sendable () -> Void
-        init(stop: @escaping @Sendable () -> Void) { self.stop = stop }
+    private static func wait() {
+        var set = stopSignals()
+        var number: Int32 = 0
+        unsafe sigwait(&set, &number)
     }
 
     private static func stopSignals() -> sigset_t {

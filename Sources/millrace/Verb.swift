@@ -47,10 +47,10 @@ struct Verb: Sendable {
             unsafe storage.forEach { unsafe free($0) }
             unsafe names.forEach { unsafe free($0) }
         }
-        var table = unsafe zip(options, names).enumerated().map { index, entry in
+        var table = unsafe options.indices.map { index in
             unsafe CGetopt.option(
-                name: UnsafePointer(entry.1), has_arg: entry.0.value == nil ? 0 : 1, flag: nil,
-                val: Int32(index))
+                name: UnsafePointer(names[index]), has_arg: options[index].value == nil ? 0 : 1,
+                flag: nil, val: Int32(index))
         }
         unsafe table.append(CGetopt.option(name: nil, has_arg: 0, flag: nil, val: 0))
         var arguments = Arguments()
@@ -63,7 +63,7 @@ struct Verb: Sendable {
             isFirst = 0
             if found == -1 { break }
             guard found >= 0, Int(found) < options.count else {
-                throw refusal(of: unsafe storage[Int(max(1, next)) - 1], code: found)
+                throw unsafe refusal(of: storage[Int(max(1, next)) - 1], code: found)
             }
             let option = options[Int(found)]
             if option.value == nil {
