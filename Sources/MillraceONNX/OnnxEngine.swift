@@ -10,17 +10,17 @@ package struct OnnxEngine: Engine {
     private let log: Log
 
     /// - Parameters:
-    ///   - libraryPath: absolute path of the shared library from the settings; nil leaves it to the
+    ///   - library: absolute path of the shared library from the settings; nil leaves it to the
     ///     environment variable MILLRACE_ONNXRUNTIME and then to the search.
     ///   - searchFolders: where the library may lie, before the loader's own search.
     ///   - intraOpThreads: threads of one session; 1 keeps the work on the lane's own thread.
     ///   - log: takes what ONNX Runtime would write to stderr.
     package init(
-        libraryPath: String? = nil, searchFolders: [String] = [], intraOpThreads: Int = 1,
+        library: String? = nil, searchFolders: [String] = [], intraOpThreads: Int = 1,
         log: Log = .none
     ) {
         let variable = unsafe getenv("MILLRACE_ONNXRUNTIME").map { unsafe String(cString: $0) }
-        let named = libraryPath ?? variable
+        let named = library ?? variable
         let files = ["libonnxruntime.so.1", "libonnxruntime.so"]
         if let named, !named.isEmpty {
             libraryNames = [named]

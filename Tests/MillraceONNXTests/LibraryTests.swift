@@ -98,7 +98,7 @@ struct LibraryTests {
     }
 
     @Test func pathMustBeAbsolute() {
-        let engine = OnnxEngine(libraryPath: "lib/libonnxruntime.so")
+        let engine = OnnxEngine(library: "lib/libonnxruntime.so")
         let error = failure { () throws(ModelError) in
             _ = try engine.load(path: fixtureFolder + "/ridge.onnx")
         }

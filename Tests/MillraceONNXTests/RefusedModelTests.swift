@@ -33,7 +33,7 @@ private func read(_ path: String) throws -> [UInt8] {
 @Suite("models that must be refused before ONNX Runtime is asked")
 struct RefusedModelTests {
     /// An engine without a library: only what is refused by ourselves gets its own reason.
-    private let engine = OnnxEngine(libraryPath: "/nonexistent/libonnxruntime.so")
+    private let engine = OnnxEngine(library: "/nonexistent/libonnxruntime.so")
 
     @Test(arguments: [
         ("empty.onnx", "empty file"), ("text.onnx", "not an ONNX model"),
