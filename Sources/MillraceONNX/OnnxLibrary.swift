@@ -97,25 +97,27 @@ import Synchronization
             throw ModelError(
                 .symbolMissing, "\(name): onnx runtime \(version) lacks functions of its table")
         }
-        let box = unsafe Unmanaged.passRetained(LogBox(log))
         let calls = unsafe OnnxCalls(api: api)
+        unsafe allocator = try unsafe calls.make("allocator") { unsafe api.default_allocator($0) }
+        let memory = try unsafe calls.make("memory info") {
+            unsafe api.create_cpu_memory_info(
+                Int32(ONNX_ARENA_ALLOCATOR), Int32(ONNX_DEFAULT_MEMORY), $0)
+        }
+        let box = unsafe Unmanaged.passRetained(LogBox(log))
         do throws(ModelError) {
+            // Last, because the environment keeps its pointer to the log.
             unsafe environment = try unsafe calls.make("environment") {
                 unsafe api.create_env_with_logger(
                     writeLog, box.toOpaque(), Int32(ONNX_LOG_ERROR), "millrace", $0)
             }
-            try unsafe calls.check(api.disable_telemetry(environment), .invalid, "onnx runtime")
-            unsafe allocator = try unsafe calls.make("allocator") {
-                unsafe api.default_allocator($0)
-            }
-            unsafe memory = try unsafe calls.make("memory info") {
-                unsafe api.create_cpu_memory_info(
-                    Int32(ONNX_ARENA_ALLOCATOR), Int32(ONNX_DEFAULT_MEMORY), $0)
-            }
         } catch {
             unsafe box.release()
+            unsafe api.release_memory_info(memory)
             throw error
         }
+        // Only Windows builds have telemetry; a failure changes nothing.
+        try? unsafe calls.check(api.disable_telemetry(environment), .invalid, "telemetry")
+        unsafe self.memory = unsafe memory
         self.api = api
         self.version = version
         unsafe self.log = box

@@ -94,7 +94,7 @@ struct LibraryTests {
         let second = failure { () throws(ModelError) in
             _ = try OnnxLibrary(base: failing, name: "fake.so", log: .none)
         }
-        #expect(second?.message == "environment: stub says no second line")
+        #expect(second?.message == "allocator: stub says no second line")
     }
 
     @Test func pathMustBeAbsolute() {
