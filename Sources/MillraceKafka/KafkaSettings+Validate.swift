@@ -63,8 +63,9 @@ extension KafkaSettings {
             if let near = nearestProperty(to: name) { message += "; did you mean '\(near)'?" }
             return .init(scope, name, message)
         case .invalid(let text):
+            // librdkafka's text may have the value in it, and an alias in place of the name.
             let isSecret = KafkaPropertyRules.isSecret(name)
-            return .init(scope, name, isSecret ? "the value of '\(name)' is refused" : text)
+            return .init(scope, name, "'\(name)': \(isSecret ? "its value is refused" : text)")
         }
     }
 

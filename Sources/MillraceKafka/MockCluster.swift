@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 package import MillraceCore
 
 /// librdkafka's mock brokers inside this process, for `millrace demo` and tests. They keep records
@@ -19,9 +20,18 @@ package import MillraceCore
             }
             unsafe self.cluster = cluster
             self.host = host
+            unsafe Self.joinAtOnce(cluster)
         } catch {
             throw error.serviceError
         }
+    }
+
+    /// A new group waits 3 s for further members; from librdkafka 2.6 that can be switched off.
+    private static func joinAtOnce(_ cluster: OpaquePointer) {
+        typealias SetDelay = @convention(c) (OpaquePointer, Int32) -> Void
+        let name = "rd_kafka_mock_group_initial_rebalance_delay_ms"
+        guard let symbol = unsafe dlsym(nil, name) else { return }
+        unsafe unsafeBitCast(symbol, to: SetDelay.self)(cluster, 0)
     }
 
     // The body runs before `host` dies.
