@@ -13,14 +13,14 @@ import Testing
         #expect(file.model.name == "fraud")
         #expect(file.onError == .deadLetter)
         let signature = Signature(
-            inputs: [ModelInput(name: "features", type: .float32, rowShape: [16])],
+            inputs: [ModelInput(name: "features", type: .float32, rowShape: [8])],
             outputs: [
                 ModelOutput(name: "label", type: .int64, rowShape: []),
                 ModelOutput(name: "probabilities", type: .float32, rowShape: [2]),
             ])
         let resolved = MappingResolver.resolve(file, signature)
         #expect(short(resolved.complaints) == [])
-        #expect(resolved.plans?.features.slots.count == 16)
+        #expect(resolved.plans?.features.slots.count == 8)
     }
 
     @Test func defaultsStandWhereTheFileSaysNothing() throws {
