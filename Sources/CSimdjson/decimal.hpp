@@ -27,6 +27,9 @@ bool scan_decimal(const uint8_t *start, const uint8_t *end, Decimal &decimal);
 /// text, valid.
 double decimal_to_double(const Decimal &decimal, const uint8_t *start, const uint8_t *end);
 
+/// That double rounded to single, infinite where it overflows.
+float decimal_to_float(const Decimal &decimal, const uint8_t *start, const uint8_t *end);
+
 /// The magnitude of an integer written in any form (3, 3.0, 30e-1).
 IntegerOutcome decimal_to_magnitude(
     const Decimal &decimal, const uint8_t *start, const uint8_t *end, uint64_t &magnitude);
@@ -42,8 +45,8 @@ inline uint64_t load_word(const uint8_t *bytes) {
 }
 
 inline bool are_eight_digits(uint64_t word) {
-    return ((word & 0xF0F0F0F0F0F0F0F0u) | (((word + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4))
-        == 0x3333333333333333u;
+    uint64_t values = word ^ 0x3030303030303030u;
+    return (((values + 0x7676767676767676u) | values) & 0x8080808080808080u) == 0;
 }
 
 /// Value of eight digits given as 0 to 9, the first in the lowest byte.

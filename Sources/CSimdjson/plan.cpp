@@ -89,7 +89,7 @@ using namespace millrace;
 
 MillraceJSONPlan *millrace_json_new(
     MillraceLimits limits, MillraceOnConflict on_conflict, MillraceText under,
-    size_t capacity_rows) {
+    size_t capacity_rows) noexcept {
     auto plan = new MillraceJSONPlan();
     plan->limits = limits;
     plan->on_conflict = on_conflict;
@@ -103,9 +103,9 @@ MillraceJSONPlan *millrace_json_new(
     return plan;
 }
 
-void millrace_json_free(MillraceJSONPlan *plan) { delete plan; }
+void millrace_json_free(MillraceJSONPlan *plan) noexcept { delete plan; }
 
-void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) {
+void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) noexcept {
     Slot own;
     own.source = slot->source;
     own.type = slot->type;
@@ -118,11 +118,13 @@ void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) {
     own.row_bytes = slot->row_bytes;
     own.missing_bits = slot->missing_bits;
     own.missing_text = copy(slot->missing_text);
-    for (size_t i = 0; i < slot->token_count; i += 1) { own.tokens.push_back(copy(slot->tokens[i])); }
+    for (size_t i = 0; i < slot->token_count; i += 1) {
+        own.tokens.push_back(copy(slot->tokens[i]));
+    }
     plan->slots.push_back(std::move(own));
 }
 
-void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field) {
+void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field) noexcept {
     Field own;
     own.name = copy(field->name);
     own.prefix = json_prefix(own.name);
@@ -133,7 +135,7 @@ void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field)
     plan->fields.push_back(std::move(own));
 }
 
-void millrace_json_seal(MillraceJSONPlan *plan) {
+void millrace_json_seal(MillraceJSONPlan *plan) noexcept {
     for (size_t i = 0; i < plan->slots.size(); i += 1) {
         const Slot &slot = plan->slots[i];
         if (slot.source != MILLRACE_SOURCE_FIELD) {

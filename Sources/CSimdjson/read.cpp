@@ -25,7 +25,8 @@ size_t stride(const MillraceJSONPlan &plan, size_t count) {
 
 void make_index_room(MillraceJSONPlan &plan, size_t count) {
     if (plan.parser != nullptr && plan.parser->capacity() >= count) { return; }
-    size_t capacity = std::max(count, smallest_index_bytes);
+    size_t capacity = smallest_index_bytes;
+    while (capacity < count) { capacity *= 2; }
     plan.parser.reset();
     auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(
         capacity, 1, plan.parser);
@@ -118,7 +119,7 @@ using namespace millrace;
 
 size_t millrace_json_room(
     MillraceJSONPlan *plan, const MillraceRecord *records, const MillraceResult *results,
-    size_t count) {
+    size_t count) noexcept {
     size_t room = 64;
     for (size_t i = 0; i < count; i += 1) {
         size_t bytes = size_t(records[i].value_count);
@@ -131,7 +132,7 @@ size_t millrace_json_room(
 MillraceReadSummary millrace_json_read(
     MillraceJSONPlan *plan, const MillraceRecord *records, MillraceResult *results, size_t count,
     uint8_t *arena, size_t arena_used, int32_t *record_of_row, const MillraceText *headers,
-    size_t header_count) {
+    size_t header_count) noexcept {
     plan->problems.clear();
     plan->texts.reset();
     plan->room_of_read = std::max(plan->prediction_room, padding_bytes);

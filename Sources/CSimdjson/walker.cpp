@@ -19,8 +19,8 @@ ALWAYS_INLINE const uint8_t *trimmed(const uint8_t *end) {
 
 /// A value's place: a node that reads it whole, and an array's node that takes it as an element.
 struct Target {
-    Node *node = nullptr;
-    Node *list = nullptr;
+    Node *node;
+    Node *list;
 };
 
 class Walker {
@@ -28,7 +28,8 @@ public:
     Walker(MillraceJSONPlan &plan, const Record &record, MillraceProblem &problem)
         : plan_(plan), record_(record), problem_(problem) {}
 
-    bool run();
+    bool run(Target target);
+    bool root_scalar();
 
 private:
     MillraceJSONPlan &plan_;
@@ -47,7 +48,7 @@ private:
 
     NEVER_INLINE bool fail(MillraceProblemKind kind, size_t at);
     bool push(Node *node, bool is_object, size_t at);
-    bool root_scalar();
+    bool scalar(Target target, const uint32_t *at);
     bool finish(const uint32_t *at);
 
     Node *member(Node *parent, const uint8_t *start, const uint8_t *close);
@@ -147,7 +148,7 @@ void Walker::note_conflict(Node *child) {
 }
 
 Target Walker::element_target(Node *here) {
-    Target target;
+    Target target{nullptr, nullptr};
     uint32_t element = elements_[depth_ - 1];
     uint32_t &cursor = cursors_[depth_ - 1];
     if (cursor < here->elements.size() && here->elements[cursor].first == element) {
@@ -336,44 +337,44 @@ bool Walker::finish(const uint32_t *at) {
     return problem_.kind == MILLRACE_NO_PROBLEM;
 }
 
-bool Walker::run() {
+/// A string, number or literal at `at`.
+ALWAYS_INLINE bool Walker::scalar(Target target, const uint32_t *at) {
+    const uint8_t *start = record_.bytes + at[0];
+    const uint8_t *end = record_.bytes + at[1];
+    switch (*start) {
+    case '"': return text(target, start + 1, trimmed(end) - 1);
+    case '-': case '0': case '1': case '2': case '3': case '4':
+    case '5': case '6': case '7': case '8': case '9':
+        return number(target, start, trimmed(end));
+    case 't': case 'f': case 'n': return literal(target, start, trimmed(end));
+    default: return fail(MILLRACE_EXPECTED_VALUE, at[0]);
+    }
+}
+
+/// Goes through the record, whose first value is a container; the labels say what must come at
+/// `at`.
+bool Walker::run(Target target) {
     const uint8_t *const bytes = record_.bytes;
     const uint32_t *at = record_.indexes;
     Node *here = nullptr;
-    Target target;
-    if (bytes[*at] == '{') {
-        target.node = &plan_.root;
-    } else if (bytes[*at] != '[') {
-        return root_scalar();
-    }
 
 value:
-    switch (bytes[*at]) {
-    case '{':
+    if (bytes[*at] == '{') {
         here = enter_object(target);
         if (!push(here, true, *at)) { return false; }
         at += 1;
         if (bytes[*at] == '}') { goto close; }
         goto key;
-    case '[':
+    }
+    if (bytes[*at] == '[') {
         here = enter_array(target);
         if (!push(here, false, *at)) { return false; }
         at += 1;
         if (bytes[*at] != ']') { goto element; }
         if (here != nullptr) { check_length(here, 0); }
         goto close;
-    case '"':
-        if (!text(target, bytes + *at + 1, trimmed(bytes + at[1]) - 1)) { return false; }
-        break;
-    case '-': case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
-        if (!number(target, bytes + *at, trimmed(bytes + at[1]))) { return false; }
-        break;
-    case 't': case 'f': case 'n':
-        if (!literal(target, bytes + *at, trimmed(bytes + at[1]))) { return false; }
-        break;
-    default: return fail(MILLRACE_EXPECTED_VALUE, *at);
     }
+    if (!scalar(target, at)) { return false; }
     at += 1;
 
 after_value:
@@ -424,7 +425,12 @@ close:
 }  // namespace
 
 bool walk(MillraceJSONPlan &plan, const Record &record, MillraceProblem &problem) {
-    return Walker(plan, record, problem).run();
+    Walker walker(plan, record, problem);
+    switch (record.bytes[record.indexes[0]]) {
+    case '{': return walker.run({&plan.root, nullptr});
+    case '[': return walker.run({});
+    default: return walker.root_scalar();
+    }
 }
 
 }  // namespace millrace

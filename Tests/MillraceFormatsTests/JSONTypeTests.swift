@@ -58,6 +58,18 @@ private func nearestDouble(_ text: String) throws -> Double { try #require(Doubl
         }
     }
 
+    @Test func singlesNearTheMiddleOfTwoRoundAsTheirDoublesDo() throws {
+        var random = SplitMix(seed: 6)
+        let rig = try Rig(one: field, .float32)
+        for index in 0..<4000 {
+            let single = Float(Double(random.next() % 1_000_000_000) / 12_345_678)
+            let middle = (Double(single) + Double(single.nextUp)) / 2
+            let value = [middle, middle.nextUp, middle.nextDown][index % 3]
+            rig.read("{\"a\":\(value)}")
+            #expect(rig.element(as: Float.self) == Float(value))
+        }
+    }
+
     @Test func overflowIsOutOfRange() throws {
         #expect(kind(try read("1e39", .float32, as: Float.self)) == .outOfRange)
         #expect(kind(try read("-1e39", .float32, as: Float.self)) == .outOfRange)
