@@ -45,6 +45,8 @@ let command: [Target] = [
 let tests: [Target] = [
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
+    .testTarget(
+        name: "MillraceFormatsTests", dependencies: ["MillraceCore", "MillraceFormats"]),
     .testTarget(name: "MillraceKafkaTests", dependencies: ["MillraceKafka", "MillraceCore"]),
     .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),

@@ -169,6 +169,25 @@ def classifiers():
                "digits", None)
 
 
+def zipmap_variants():
+    X, y, rows = data("iris")
+    model = linear_model.LogisticRegression(max_iter=3000).fit(X, y)
+    score = model.predict_proba(rows).astype(np.float32)
+    label = model.predict(rows)
+    proto = to_onnx(model, X[:1], options={id(model): {"zipmap": True}}, target_opset=OPSET,
+                    name="zipmap_and_scores")
+    scores = next(n.input[0] for n in proto.graph.node if n.op_type == "ZipMap")
+    proto.graph.output.append(h.make_tensor_value_info(scores, T.FLOAT, [None, 3]))
+    store("zipmap_and_scores", "ZipMap and the scores beside it", proto, {"X": rows},
+          {"output_label": label, scores: (score, model.classes_),
+           "output_probability": (score, model.classes_)})
+    proto = to_onnx(model, X[:1], options={id(model): {"zipmap": "columns"}}, target_opset=OPSET,
+                    name="zipmap_columns")
+    names = [o.name for o in proto.graph.output]
+    store("zipmap_columns", "One output for each class", proto, {"X": rows},
+          {names[0]: label, **{n: score[:, i] for i, n in enumerate(names[1:])}})
+
+
 def regressor(name, model, source="diabetes", targets=None, tolerance=1e-5):
     X, y, rows = data(source)
     if targets:
@@ -442,8 +461,8 @@ def main():
     if OUT.exists():
         shutil.rmtree(OUT)
     (OUT / "refused").mkdir(parents=True)
-    for make in [classifiers, regressors, others, string_pipelines, boosters, element_types,
-                 mixed_inputs, external_data, refused]:
+    for make in [classifiers, zipmap_variants, regressors, others, string_pipelines, boosters,
+                 element_types, mixed_inputs, external_data, refused]:
         make()
     (OUT / "manifest.json").write_text(json.dumps(sorted(names), indent=0) + "\n")
     print(f"{len(names)} models in {OUT}")

@@ -11,8 +11,6 @@ static const int slots[] = {
     92,  // ReleaseEnv
     10,  // CreateSessionOptions
     13,  // SetSessionExecutionMode
-    17,  // DisableMemPattern
-    19,  // DisableCpuMemArena
     22,  // SetSessionLogSeverityLevel
     23,  // SetSessionGraphOptimizationLevel
     24,  // SetIntraOpNumThreads

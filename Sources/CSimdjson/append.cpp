@@ -129,7 +129,7 @@ MillraceAppendProgress millrace_json_append(
     MillraceJSONPlan *plan, MillraceResult *results, const int32_t *record_of_row,
     size_t first_row, size_t last_row, size_t prediction_row,
     const MillracePrediction *predictions, uint8_t *arena, size_t arena_used,
-    size_t arena_capacity) {
+    size_t arena_capacity) noexcept {
     int32_t wrong_field = field_without_element(*plan, predictions);
     if (wrong_field != no_field) {
         return {MILLRACE_APPEND_NO_SUCH_ELEMENT, first_row, 0, arena_used, wrong_field};

@@ -34,14 +34,14 @@ struct DigitSink {
 
     const uint8_t *take_run(const uint8_t *at, const uint8_t *end) {
         while (end - at >= 8 && significant <= 11 && are_eight_digits(load_word(at))) {
-            uint64_t word_value = eight_digits(load_word(at));
-            // Leading zeros are not significant; after the first other digit all eight are.
-            if (mantissa == 0) {
-                for (uint64_t rest = word_value; rest != 0; rest /= 10) { significant += 1; }
-            } else {
+            uint64_t values = load_word(at) ^ 0x3030303030303030u;
+            // Zeros before the first other digit are not significant.
+            if (mantissa != 0) {
                 significant += 8;
+            } else if (values != 0) {
+                significant += 8 - (__builtin_ctzll(values) >> 3);
             }
-            mantissa = mantissa * 100'000'000 + word_value;
+            mantissa = mantissa * 100'000'000 + eight_values(values);
             at += 8;
         }
         while (at != end && is_digit(*at)) { take(*at++); }
@@ -114,6 +114,18 @@ double decimal_to_double(const Decimal &decimal, const uint8_t *start, const uin
     return decimal.is_negative ? -value : value;
 }
 
+float decimal_to_float(const Decimal &decimal, const uint8_t *start, const uint8_t *end) {
+    if (decimal.is_exact && decimal.exponent <= 0 && decimal.exponent >= -22) {
+        // Rounded twice, so within 2^-52 of the value. Where singles do not part in four times
+        // that distance, the nearest double gives the same single.
+        double about = double(decimal.mantissa) / exact_powers_of_ten[-decimal.exponent];
+        auto low = float(about * (1 - 0x1p-50));
+        auto high = float(about * (1 + 0x1p-50));
+        if (low == high) { return decimal.is_negative ? -low : low; }
+    }
+    return float(decimal_to_double(decimal, start, end));
+}
+
 IntegerOutcome decimal_to_magnitude(
     const Decimal &decimal, const uint8_t *start, const uint8_t *end, uint64_t &magnitude) {
     magnitude = decimal.mantissa;
@@ -158,7 +170,7 @@ IntegerOutcome decimal_to_magnitude(
 
 }  // namespace millrace
 
-bool millrace_json_number(const uint8_t *text, size_t count, double *value) {
+bool millrace_json_number(const uint8_t *text, size_t count, double *value) noexcept {
     millrace::Decimal decimal;
     if (!millrace::scan_decimal(text, text + count, decimal)) { return false; }
     *value = millrace::decimal_to_double(decimal, text, text + count);

@@ -47,12 +47,17 @@ Node *Node::child(const std::string &wanted) {
     Node *child = children.back().get();
     child->name = wanted;
     std::memcpy(&child->name_word, wanted.data(), std::min<size_t>(wanted.size(), 8));
+    child->name_count = wanted.size();
+    child->name_mask =
+        wanted.size() >= 8 ? ~uint64_t(0) : (uint64_t(1) << (wanted.size() * 8)) - 1;
+    child->follower = child;
     child->depth = depth + 1;
     return child;
 }
 
 void Node::seal() {
     if (children.empty()) { return; }
+    last_met = children.back().get();
     size_t size = 4;
     while (size < children.size() * 2) { size *= 2; }
     // A few doublings more where that makes every name findable at the first try.
@@ -61,7 +66,7 @@ void Node::seal() {
         table_mask = size - 1;
         bool collides = false;
         for (auto &child : children) {
-            uint64_t at = hash(child->name_word, child->name.size()) & table_mask;
+            uint64_t at = hash(child->name_word, child->name_count) & table_mask;
             for (; table[at] != nullptr; at = (at + 1) & table_mask) { collides = true; }
             table[at] = child.get();
         }
@@ -84,7 +89,7 @@ using namespace millrace;
 
 MillraceJSONPlan *millrace_json_new(
     MillraceLimits limits, MillraceOnConflict on_conflict, MillraceText under,
-    size_t capacity_rows) {
+    size_t capacity_rows) noexcept {
     auto plan = new MillraceJSONPlan();
     plan->limits = limits;
     plan->on_conflict = on_conflict;
@@ -98,9 +103,9 @@ MillraceJSONPlan *millrace_json_new(
     return plan;
 }
 
-void millrace_json_free(MillraceJSONPlan *plan) { delete plan; }
+void millrace_json_free(MillraceJSONPlan *plan) noexcept { delete plan; }
 
-void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) {
+void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) noexcept {
     Slot own;
     own.source = slot->source;
     own.type = slot->type;
@@ -113,11 +118,13 @@ void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) {
     own.row_bytes = slot->row_bytes;
     own.missing_bits = slot->missing_bits;
     own.missing_text = copy(slot->missing_text);
-    for (size_t i = 0; i < slot->token_count; i += 1) { own.tokens.push_back(copy(slot->tokens[i])); }
+    for (size_t i = 0; i < slot->token_count; i += 1) {
+        own.tokens.push_back(copy(slot->tokens[i]));
+    }
     plan->slots.push_back(std::move(own));
 }
 
-void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field) {
+void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field) noexcept {
     Field own;
     own.name = copy(field->name);
     own.prefix = json_prefix(own.name);
@@ -128,7 +135,7 @@ void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field)
     plan->fields.push_back(std::move(own));
 }
 
-void millrace_json_seal(MillraceJSONPlan *plan) {
+void millrace_json_seal(MillraceJSONPlan *plan) noexcept {
     for (size_t i = 0; i < plan->slots.size(); i += 1) {
         const Slot &slot = plan->slots[i];
         if (slot.source != MILLRACE_SOURCE_FIELD) {

@@ -39,32 +39,35 @@ struct Field {
     bool is_vector;
 };
 
-/// A member name for comparison: length, and the first eight bytes as a word padded with zeros.
-struct Key {
-    uint64_t word;
-    const uint8_t *bytes;
-    size_t count;
-};
-
 constexpr int32_t no_field = -1;
 constexpr int32_t nest_field = -2;
 
 /// One place in the record, reached by the keys and indexes from the root to it.
 struct Node {
-    std::string name;
+    // What the walker looks at for every field comes first.
+
+    /// The name's first eight bytes, zeros behind a shorter one, and the mask of those that count.
     uint64_t name_word = 0;
+    uint64_t name_mask = 0;
+    size_t name_count = 0;
     /// Number of the record in which the place was met last.
     uint64_t stamp = 0;
     /// Where the only wish is one float32: the element in row 0, and bytes from row to row.
     uint8_t *float32_base = nullptr;
     size_t float32_row_bytes = 0;
+    /// The sibling that came after this one when the order was learned.
+    Node *follower = nullptr;
+    /// The child met last.
+    Node *last_met = nullptr;
+    /// Prediction field of this name (top level only), no_field or nest_field.
+    int32_t field = no_field;
     /// Whether slots read this place.
     bool is_place = false;
+
+    std::string name;
     /// Slots of the plan that read this place, by index.
     std::vector<uint32_t> scalar_slots;
     std::vector<uint32_t> array_slots;
-    /// Prediction field of this name (top level only), no_field or nest_field.
-    int32_t field = no_field;
     /// A slot at or below this place, for messages; -1 without one.
     int32_t slot_below = -1;
     uint32_t depth = 0;
@@ -84,25 +87,34 @@ struct Node {
         return mixed >> 40;
     }
 
-    Node *find(const Key &key) const {
-        if (table.empty()) { return nullptr; }
-        for (uint64_t at = hash(key.word, key.count) & table_mask;; at = (at + 1) & table_mask) {
-            Node *child = table[at];
-            if (child == nullptr) { return nullptr; }
-            if (child->name_word == key.word && child->name.size() == key.count
-                && (key.count <= 8
-                    || std::memcmp(child->name.data(), key.bytes, key.count) == 0)) {
-                return child;
-            }
+    bool is_named(const uint8_t *bytes, size_t count) const {
+        return count == name_count && ((load_word(bytes) ^ name_word) & name_mask) == 0
+            && (count <= 8 || std::memcmp(name.data() + 8, bytes + 8, count - 8) == 0);
+    }
+
+    /// The child of that name, whose bytes may be read up to eight behind its start: at once where
+    /// the fields come in the order last seen.
+    __attribute__((always_inline)) Node *find(const uint8_t *bytes, size_t count) {
+        if (last_met == nullptr) { return nullptr; }
+        Node *guess = last_met->follower;
+        if (!guess->is_named(bytes, count)) {
+            guess = look_up(bytes, count);
+            if (guess == nullptr) { return nullptr; }
+            last_met->follower = guess;
         }
+        last_met = guess;
+        return guess;
+    }
+
+    __attribute__((noinline)) Node *look_up(const uint8_t *bytes, size_t count) const {
+        uint64_t mask = count >= 8 ? ~uint64_t(0) : (uint64_t(1) << (count * 8)) - 1;
+        uint64_t at = hash(load_word(bytes) & mask, count) & table_mask;
+        for (; table[at] != nullptr; at = (at + 1) & table_mask) {
+            if (table[at]->is_named(bytes, count)) { return table[at]; }
+        }
+        return nullptr;
     }
 };
-
-/// Word of a key whose bytes may be read up to eight behind its start.
-inline Key make_key(const uint8_t *bytes, size_t count) {
-    uint64_t mask = count >= 8 ? ~uint64_t(0) : (uint64_t(1) << (count * 8)) - 1;
-    return {load_word(bytes) & mask, bytes, count};
-}
 
 }  // namespace millrace
 

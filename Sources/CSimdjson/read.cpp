@@ -15,6 +15,8 @@ constexpr size_t kept_index_bytes = 1 << 20;
 
 bool is_taken(const MillraceResult &result) { return result.state == MILLRACE_STATE_TAKEN; }
 
+bool is_syntax(MillraceProblemKind kind) { return kind < MILLRACE_NOT_AN_OBJECT; }
+
 /// Where a value of that size makes the next one begin: at a multiple of 64.
 size_t stride(const MillraceJSONPlan &plan, size_t count) {
     size_t room = std::max(plan.prediction_room, padding_bytes);
@@ -23,7 +25,8 @@ size_t stride(const MillraceJSONPlan &plan, size_t count) {
 
 void make_index_room(MillraceJSONPlan &plan, size_t count) {
     if (plan.parser != nullptr && plan.parser->capacity() >= count) { return; }
-    size_t capacity = std::max(count, smallest_index_bytes);
+    size_t capacity = smallest_index_bytes;
+    while (capacity < count) { capacity *= 2; }
     plan.parser.reset();
     auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(
         capacity, 1, plan.parser);
@@ -89,7 +92,14 @@ bool read_value(
     for (size_t word = 0; word < plan.kept_words; word += 1) {
         plan.kept[row * plan.kept_words + word] = 0;
     }
-    return walk(plan, record, problem);
+    if (walk(plan, record, problem)) { return true; }
+    // Some of simdjson's implementations look at bytes outside of strings only as syntax.
+    size_t invalid = is_syntax(problem.kind) ? find_invalid_utf8(bytes, count) : count;
+    if (invalid != count) {
+        problem.kind = MILLRACE_INVALID_UTF8;
+        problem.at = invalid;
+    }
+    return false;
 }
 
 MillraceProblem no_problem(size_t record) {
@@ -109,7 +119,7 @@ using namespace millrace;
 
 size_t millrace_json_room(
     MillraceJSONPlan *plan, const MillraceRecord *records, const MillraceResult *results,
-    size_t count) {
+    size_t count) noexcept {
     size_t room = 64;
     for (size_t i = 0; i < count; i += 1) {
         size_t bytes = size_t(records[i].value_count);
@@ -122,7 +132,7 @@ size_t millrace_json_room(
 MillraceReadSummary millrace_json_read(
     MillraceJSONPlan *plan, const MillraceRecord *records, MillraceResult *results, size_t count,
     uint8_t *arena, size_t arena_used, int32_t *record_of_row, const MillraceText *headers,
-    size_t header_count) {
+    size_t header_count) noexcept {
     plan->problems.clear();
     plan->texts.reset();
     plan->room_of_read = std::max(plan->prediction_room, padding_bytes);

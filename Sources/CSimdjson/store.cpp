@@ -47,7 +47,7 @@ MillraceProblemKind put_number(
     const Slot &slot, size_t row, uint32_t element, const Found &number) {
     switch (slot.type) {
     case MILLRACE_FLOAT32: {
-        auto value = float(decimal_to_double(number.decimal, number.start, number.end));
+        float value = decimal_to_float(number.decimal, number.start, number.end);
         if (std::isinf(value)) { return MILLRACE_OUT_OF_RANGE; }
         put(slot, row, element, value);
         return MILLRACE_NO_PROBLEM;

@@ -1,7 +1,5 @@
 #include "walker.hpp"
 
-#include <cmath>
-
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NEVER_INLINE __attribute__((noinline))
 
@@ -21,8 +19,8 @@ ALWAYS_INLINE const uint8_t *trimmed(const uint8_t *end) {
 
 /// A value's place: a node that reads it whole, and an array's node that takes it as an element.
 struct Target {
-    Node *node = nullptr;
-    Node *list = nullptr;
+    Node *node;
+    Node *list;
 };
 
 class Walker {
@@ -30,7 +28,8 @@ public:
     Walker(MillraceJSONPlan &plan, const Record &record, MillraceProblem &problem)
         : plan_(plan), record_(record), problem_(problem) {}
 
-    bool run();
+    bool run(Target target);
+    bool root_scalar();
 
 private:
     MillraceJSONPlan &plan_;
@@ -49,7 +48,7 @@ private:
 
     NEVER_INLINE bool fail(MillraceProblemKind kind, size_t at);
     bool push(Node *node, bool is_object, size_t at);
-    bool root_scalar();
+    bool scalar(Target target, const uint32_t *at);
     bool finish(const uint32_t *at);
 
     Node *member(Node *parent, const uint8_t *start, const uint8_t *close);
@@ -57,10 +56,12 @@ private:
     Node *meet(Node *child);
     NEVER_INLINE void note_duplicate(Node *child);
     NEVER_INLINE void note_conflict(Node *child);
-    Target element_target();
+    NEVER_INLINE Target element_target(Node *here);
 
     NEVER_INLINE bool check_escapes(const uint8_t *start, const uint8_t *close);
     NEVER_INLINE bool long_number(const uint8_t *start, const uint8_t *end, Decimal &decimal);
+    NEVER_INLINE bool other_number(Target target, const uint8_t *start, const uint8_t *end);
+    bool float_field(Node *node, const uint8_t *start, const uint8_t *end);
     bool number(Target target, const uint8_t *start, const uint8_t *end);
     bool text(Target target, const uint8_t *start, const uint8_t *close);
     bool literal(Target target, const uint8_t *start, const uint8_t *end);
@@ -95,15 +96,16 @@ ALWAYS_INLINE bool Walker::push(Node *node, bool is_object, size_t at) {
 
 /// The child of that name, met for the first time in this record; null where nobody wants it.
 ALWAYS_INLINE Node *Walker::member(Node *parent, const uint8_t *start, const uint8_t *close) {
-    if (record_.has_escapes && std::memchr(start, '\\', size_t(close - start)) != nullptr) {
-        return escaped_member(parent, start, close);
-    }
+    if (record_.has_escapes) { return escaped_member(parent, start, close); }
     if (parent == nullptr) { return nullptr; }
-    return meet(parent->find(make_key(start, size_t(close - start))));
+    return meet(parent->find(start, size_t(close - start)));
 }
 
 Node *Walker::escaped_member(Node *parent, const uint8_t *start, const uint8_t *close) {
     size_t count = size_t(close - start);
+    if (std::memchr(start, '\\', count) == nullptr) {
+        return parent == nullptr ? nullptr : meet(parent->find(start, count));
+    }
     if (plan_.key_bytes.size() < count + 8) { plan_.key_bytes.resize(count + 8); }
     uint8_t *plain = plan_.key_bytes.data();
     size_t failed_at = 0;
@@ -112,7 +114,7 @@ Node *Walker::escaped_member(Node *parent, const uint8_t *start, const uint8_t *
         fail(MILLRACE_BAD_ESCAPE, size_t(start - record_.bytes) + failed_at);
         return nullptr;
     }
-    return parent == nullptr ? nullptr : meet(parent->find(make_key(plain, size_t(plain_count))));
+    return parent == nullptr ? nullptr : meet(parent->find(plain, size_t(plain_count)));
 }
 
 ALWAYS_INLINE Node *Walker::meet(Node *child) {
@@ -145,12 +147,11 @@ void Walker::note_conflict(Node *child) {
     problem_.field = child->field;
 }
 
-ALWAYS_INLINE Target Walker::element_target() {
-    Target target;
-    Node *here = nodes_[depth_ - 1];
-    if (here == nullptr) { return target; }
+Target Walker::element_target(Node *here) {
+    Target target{nullptr, nullptr};
+    uint32_t element = elements_[depth_ - 1];
     uint32_t &cursor = cursors_[depth_ - 1];
-    if (cursor < here->elements.size() && here->elements[cursor].first == elements_[depth_ - 1]) {
+    if (cursor < here->elements.size() && here->elements[cursor].first == element) {
         target.node = meet(here->elements[cursor].second);
         cursor += 1;
     }
@@ -178,27 +179,33 @@ bool Walker::long_number(const uint8_t *start, const uint8_t *end, Decimal &deci
     return false;
 }
 
-ALWAYS_INLINE bool Walker::number(Target target, const uint8_t *start, const uint8_t *end) {
+/// Any number for any target.
+bool Walker::other_number(Target target, const uint8_t *start, const uint8_t *end) {
     Found found{MILLRACE_NUMBER, start, end, {}};
-    if (scan_short_decimal(start, end, found.decimal)) {
-        if (target.node != nullptr && target.node->float32_base != nullptr
-            && target.list == nullptr) {
-            // Both operands are exact, so the quotient is the nearest double.
-            auto value = float(
-                double(int64_t(found.decimal.mantissa))
-                / exact_powers_of_ten[-found.decimal.exponent]);
-            uint32_t bits;
-            std::memcpy(&bits, &value, sizeof bits);
-            bits |= uint32_t(found.decimal.is_negative) << 31;
-            std::memcpy(
-                target.node->float32_base + record_.row * target.node->float32_row_bytes, &bits,
-                sizeof bits);
-            return true;
-        }
-    } else if (!long_number(start, end, found.decimal)) {
+    if (!scan_short_decimal(start, end, found.decimal)
+        && !long_number(start, end, found.decimal)) {
         return false;
     }
     if (target.node != nullptr || target.list != nullptr) { deliver(target, found); }
+    return true;
+}
+
+ALWAYS_INLINE bool Walker::number(Target target, const uint8_t *start, const uint8_t *end) {
+    Decimal decimal;
+    if (target.node != nullptr || target.list != nullptr
+        || !scan_short_decimal(start, end, decimal)) {
+        return other_number(target, start, end);
+    }
+    return true;
+}
+
+/// The usual case of a mapped field: a short number for a float32. False says nothing.
+ALWAYS_INLINE bool Walker::float_field(Node *node, const uint8_t *start, const uint8_t *end) {
+    Decimal decimal;
+    if (!scan_short_decimal(start, end, decimal)) { return false; }
+    float value = short_decimal_to_float(decimal);
+    std::memcpy(
+        node->float32_base + record_.row * node->float32_row_bytes, &value, sizeof value);
     return true;
 }
 
@@ -330,79 +337,87 @@ bool Walker::finish(const uint32_t *at) {
     return problem_.kind == MILLRACE_NO_PROBLEM;
 }
 
-bool Walker::run() {
+/// A string, number or literal at `at`.
+ALWAYS_INLINE bool Walker::scalar(Target target, const uint32_t *at) {
+    const uint8_t *start = record_.bytes + at[0];
+    const uint8_t *end = record_.bytes + at[1];
+    switch (*start) {
+    case '"': return text(target, start + 1, trimmed(end) - 1);
+    case '-': case '0': case '1': case '2': case '3': case '4':
+    case '5': case '6': case '7': case '8': case '9':
+        return number(target, start, trimmed(end));
+    case 't': case 'f': case 'n': return literal(target, start, trimmed(end));
+    default: return fail(MILLRACE_EXPECTED_VALUE, at[0]);
+    }
+}
+
+/// Goes through the record, whose first value is a container; the labels say what must come at
+/// `at`.
+bool Walker::run(Target target) {
     const uint8_t *const bytes = record_.bytes;
     const uint32_t *at = record_.indexes;
-    Target target;
-    if (bytes[*at] == '{') {
-        target.node = &plan_.root;
-    } else if (bytes[*at] != '[') {
-        return root_scalar();
-    }
+    Node *here = nullptr;
 
 value:
-    switch (bytes[*at]) {
-    case '{':
-        if (!push(enter_object(target), true, *at)) { return false; }
+    if (bytes[*at] == '{') {
+        here = enter_object(target);
+        if (!push(here, true, *at)) { return false; }
         at += 1;
         if (bytes[*at] == '}') { goto close; }
         goto key;
-    case '[':
-        if (!push(enter_array(target), false, *at)) { return false; }
-        at += 1;
-        if (bytes[*at] == ']') {
-            if (nodes_[depth_ - 1] != nullptr) { check_length(nodes_[depth_ - 1], 0); }
-            goto close;
-        }
-        target = element_target();
-        goto value;
-    case '"':
-        if (!text(target, bytes + *at + 1, trimmed(bytes + at[1]) - 1)) { return false; }
-        break;
-    case '-': case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
-        if (!number(target, bytes + *at, trimmed(bytes + at[1]))) { return false; }
-        break;
-    case 't': case 'f': case 'n':
-        if (!literal(target, bytes + *at, trimmed(bytes + at[1]))) { return false; }
-        break;
-    default: return fail(MILLRACE_EXPECTED_VALUE, *at);
     }
+    if (bytes[*at] == '[') {
+        here = enter_array(target);
+        if (!push(here, false, *at)) { return false; }
+        at += 1;
+        if (bytes[*at] != ']') { goto element; }
+        if (here != nullptr) { check_length(here, 0); }
+        goto close;
+    }
+    if (!scalar(target, at)) { return false; }
     at += 1;
 
 after_value:
     if (object_bits_ & 1) {
-        if (bytes[*at] == '}') { goto close; }
-        if (bytes[*at] != ',') { return fail(MILLRACE_EXPECTED_COMMA_OR_BRACE, *at); }
-        at += 1;
-        goto key;
-    }
-    if (bytes[*at] == ']') {
-        if (nodes_[depth_ - 1] != nullptr) {
-            check_length(nodes_[depth_ - 1], elements_[depth_ - 1] + 1);
+        if (bytes[*at] == ',') {
+            at += 1;
+            goto key;
         }
-        goto close;
+        if (bytes[*at] == '}') { goto close; }
+        return fail(MILLRACE_EXPECTED_COMMA_OR_BRACE, *at);
     }
-    if (bytes[*at] != ',') { return fail(MILLRACE_EXPECTED_COMMA_OR_BRACKET, *at); }
-    at += 1;
-    elements_[depth_ - 1] += 1;
-    target = element_target();
+    if (bytes[*at] == ',') {
+        at += 1;
+        elements_[depth_ - 1] += 1;
+        goto element;
+    }
+    if (bytes[*at] != ']') { return fail(MILLRACE_EXPECTED_COMMA_OR_BRACKET, *at); }
+    if (here != nullptr) { check_length(here, elements_[depth_ - 1] + 1); }
+    goto close;
+
+element:
+    target = here == nullptr ? Target{} : element_target(here);
     goto value;
 
-key: {
+key:
     if (bytes[*at] != '"') { return fail(MILLRACE_EXPECTED_KEY, *at); }
     if (bytes[at[1]] != ':') { return fail(MILLRACE_EXPECTED_COLON, at[1]); }
     target.list = nullptr;
-    target.node = member(nodes_[depth_ - 1], bytes + *at + 1, trimmed(bytes + at[1]) - 1);
-    if (is_failed_) { return false; }
+    target.node = member(here, bytes + *at + 1, trimmed(bytes + at[1]) - 1);
     at += 2;
+    if (target.node != nullptr && target.node->float32_base != nullptr
+        && float_field(target.node, bytes + *at, trimmed(bytes + at[1]))) {
+        at += 1;
+        goto after_value;
+    }
+    if (is_failed_) { return false; }
     goto value;
-}
 
 close:
     depth_ -= 1;
     object_bits_ >>= 1;
     if (depth_ == 0) { return finish(at); }
+    here = nodes_[depth_ - 1];
     at += 1;
     goto after_value;
 }
@@ -410,7 +425,12 @@ close:
 }  // namespace
 
 bool walk(MillraceJSONPlan &plan, const Record &record, MillraceProblem &problem) {
-    return Walker(plan, record, problem).run();
+    Walker walker(plan, record, problem);
+    switch (record.bytes[record.indexes[0]]) {
+    case '{': return walker.run({&plan.root, nullptr});
+    case '[': return walker.run({});
+    default: return walker.root_scalar();
+    }
 }
 
 }  // namespace millrace

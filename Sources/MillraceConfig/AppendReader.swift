@@ -34,16 +34,10 @@ extension Reading {
             return fields.count == entries.count ? .fields(fields) : nil
         case .mapping:
             complaints.add(entry.value.place, "append is empty; name at least one prediction field")
-        case .scalar(let scalar) where !scalar.isNull:
-            complaints.add(
-                entry.value.place,
-                "append must be \(Settings.append.declaration.kind.expectation), but is "
-                    + Shown.text(scalar.text))
         default:
-            complaints.add(
-                entry.value.place,
-                "append must be \(Settings.append.declaration.kind.expectation), but is "
-                    + entry.value.kindName)
+            if let text = text(of: entry, Settings.append.declaration) {
+                complain(text, Settings.append.declaration)
+            }
         }
         return nil
     }

@@ -5,21 +5,16 @@ extension Reading {
     /// All of `model.inputs`; nil where the file has none or after complaints.
     mutating func readInputs() -> Located<[InputMapping]>? {
         guard let entry = entry(of: Settings.modelInputs.declaration) else { return nil }
-        guard case .mapping(let entries) = entry.value.content, !entries.isEmpty else {
-            complaints.add(
-                entry.value.place,
-                "model.inputs must be \(Settings.modelInputs.declaration.kind.expectation), but is "
-                    + (isMapping(entry.value)
-                        ? "empty; leave it out to map by name"
-                        : entry.value.kindName))
+        guard case .mapping(let entries) = entry.value.content else {
+            complain(entry.value, Settings.modelInputs.declaration)
             return nil
+        }
+        if entries.isEmpty {
+            complaints.add(
+                entry.value.place, "model.inputs is empty; leave it out to map inputs by name")
         }
         let mappings = entries.compactMap { readInput($0) }
         return Located(value: mappings, place: entry.keyPlace)
-    }
-
-    private func isMapping(_ node: Node) -> Bool {
-        if case .mapping = node.content { true } else { false }
     }
 
     private mutating func readInput(_ entry: Node.Entry) -> InputMapping? {
@@ -64,7 +59,7 @@ extension Reading {
             self.text(of: $0, Settings.fieldPointer.declaration)
         }
         let source = text.flatMap { featureSource($0) }
-        let missing = readMissing(Settings.fieldMissing, shown: "\(shown): missing")
+        let missing = readMissing(Settings.fieldMissing)
         let parsesText = read(Settings.fieldParse)
         guard let text, let source, let parsesText else { return nil }
         return FieldMapping(
@@ -96,32 +91,22 @@ extension Reading {
     }
 
     /// A `missing` policy; nil where there is none or after a complaint.
-    mutating func readMissing(
-        _ setting: Setting<Node>, shown: String
-    ) -> Located<MissingPolicy>? {
-        guard let entry = entry(of: setting.declaration) else { return nil }
-        let place = entry.value.place
-        guard case .scalar(let scalar) = entry.value.content, !scalar.isNull else {
-            complaints.add(
-                place,
-                "\(shown) must be \(setting.declaration.kind.expectation), but is "
-                    + entry.value.kindName)
-            return nil
-        }
-        guard let text = expand(scalar, at: place) else { return nil }
-        guard text.isPlain else { return Located(value: .text(text.text), place: place) }
+    mutating func readMissing(_ setting: Setting<Node>) -> Located<MissingPolicy>? {
+        guard let entry = entry(of: setting.declaration),
+            let text = text(of: entry, setting.declaration)
+        else { return nil }
+        let policy: MissingPolicy
         switch text.text {
-        case "error": return Located(value: .error, place: place)
-        case "nan": return Located(value: .nan, place: place)
+        case _ where !text.isPlain: policy = .text(text.text)
+        case "error": policy = .error
+        case "nan": policy = .nan
         default:
-            if let number = Quantities.number(text.text) {
-                return Located(value: .number(number), place: place)
+            guard let number = Quantities.number(text.text) else {
+                complain(text, setting.declaration)
+                return nil
             }
-            complaints.add(
-                place,
-                "\(shown) must be \(setting.declaration.kind.expectation), but is "
-                    + Shown.text(text.source))
-            return nil
+            policy = .number(number)
         }
+        return Located(value: policy, place: text.place)
     }
 }

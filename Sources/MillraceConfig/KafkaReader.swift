@@ -29,14 +29,19 @@ extension Reading {
     private mutating func readProperty(
         _ entry: Node.Entry, scope: KafkaProperties.Scope, into properties: inout [KafkaProperty]
     ) {
-        guard Self.isPropertyName(entry.key) else {
+        let name = Shown.propertyPrefix(of: entry.key)
+        guard name == entry.key else {
+            // What follows the name may be a secret: `{sasl.password=hunter2}` is a key to YAML.
             complaints.add(
                 entry.keyPlace,
-                "\(Shown.key(entry.key)) is not a property's name; write 'name: value' with a"
-                    + " space after ':'")
+                "'\(name)...' is not a property's name; write 'name: value' with a space after"
+                    + " ':'")
             return
         }
         guard let value = propertyValue(entry) else { return }
+        if name == Settings.bootstrapServers.declaration.key, value.text.isEmpty {
+            complaints.add(entry.value.place, "bootstrap.servers is empty; write host:port")
+        }
         properties.append(
             KafkaProperty(
                 scope: scope, name: entry.key, value: Secret(value.text),
@@ -106,14 +111,5 @@ extension Reading {
         let start = text.drop(while: \.isWhitespace)
         guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
         return String(start[...last])
-    }
-
-    private static func isPropertyName(_ name: String) -> Bool {
-        name.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x61...0x7A, 0x41...0x5A, 0x30...0x39, 0x2E, 0x5F, 0x2D: true
-            default: false
-            }
-        }
     }
 }

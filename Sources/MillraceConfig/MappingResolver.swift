@@ -49,8 +49,8 @@ package enum MappingResolver {
         for name in names where required.contains(name) {
             complaints.add(
                 place(of: name, in: file.append),
-                "every record has the field \(Shown.text(name)) already, it is a model input; append"
-                    + " under another name")
+                "every record has the field \(Shown.text(name)) already, it is a model input;"
+                    + " append under another name")
         }
     }
 

@@ -2,6 +2,9 @@ package import MillraceCore
 
 /// A pipeline file, read and checked by itself: what a model's signature, librdkafka or a broker
 /// say about it comes later, and the places for such complaints are kept.
+///
+/// Each property is the setting of that path, within the range that `Settings` declares, defaults
+/// filled in; durations are nanoseconds, sizes bytes.
 package struct PipelineFile: Sendable {
     /// The path as the user gave it; complaints name it.
     package let path: String
@@ -12,6 +15,7 @@ package struct PipelineFile: Sendable {
     package let model: Model
     package let engines: Engines
     package let append: Append
+    /// `deadLetter` only where there is a dead-letter topic.
     package let onError: ErrorPolicy
     package let batch: Batch
     /// Inference threads; 0 means one fewer than there are cores, at least 1.
@@ -20,7 +24,6 @@ package struct PipelineFile: Sendable {
     package let deadLetter: DeadLetter?
     package let delivery: DeliveryPromise
     package let commitIntervalNs: Int64
-    /// Bytes.
     package let memory: Int
     package let shutdownTimeoutNs: Int64
     /// Where health and metrics are served; nil opens no port.

@@ -101,7 +101,7 @@ extension Reading {
         let file = located(Settings.modelFile)
         let name = read(Settings.modelName)
         let inputs = readInputs()
-        let missing = readMissing(Settings.modelMissing, shown: "model.missing")
+        let missing = readMissing(Settings.modelMissing)
         guard let file, let place = section("model")?.place else { return nil }
         return PipelineFile.Model(
             file: PathText.resolve(file.value, in: folder), filePlace: file.place,

@@ -5,6 +5,8 @@ struct Reading {
         let entries: [String: Node.Entry]
         /// The section's key, or the start of the file.
         let place: Place
+        /// Its path in complaints; empty at top level.
+        let shown: String
     }
 
     /// A scalar after the environment was read into it.
@@ -55,7 +57,7 @@ struct Reading {
         guard let entry = entry(of: setting.declaration) else { return }
         let path = setting.declaration.path
         guard case .mapping(let entries) = entry.value.content else {
-            complain(entry.value, setting.declaration, shown: path)
+            complain(entry.value, setting.declaration)
             sections[path] = .broken
             return
         }
@@ -77,7 +79,7 @@ struct Reading {
                 complaints.add(entry.keyPlace, unknownKey(entry.key, shown: shown, keys: keys))
             }
         }
-        sections[path] = .present(Section(entries: known, place: place))
+        sections[path] = .present(Section(entries: known, place: place, shown: shown))
     }
 
     /// The section, where it is present and usable.
@@ -121,7 +123,8 @@ struct Reading {
 
     private func missingKey(_ declaration: SettingDeclaration) -> String {
         var message = "missing required key '\(declaration.key)'"
-        if !declaration.section.isEmpty { message += " in \(shown(declaration.section))" }
+        let shown = section(declaration.section)?.shown ?? ""
+        if !shown.isEmpty { message += " in \(shown)" }
         let inner = Settings.all.filter { $0.section == declaration.path && $0.isRequired }
         if !inner.isEmpty {
             message += ", with \(inner.map { "'\($0.key)'" }.joined(separator: " and "))"
@@ -129,8 +132,12 @@ struct Reading {
         return message
     }
 
-    private func shown(_ section: String) -> String {
-        section == Settings.fieldOptions ? "this field" : section
+    /// The setting's path in complaints.
+    func shownPath(_ declaration: SettingDeclaration) -> String {
+        guard let shown = section(declaration.section)?.shown, !shown.isEmpty else {
+            return declaration.path
+        }
+        return "\(shown).\(declaration.key)"
     }
 
     /// The value of a setting with its place; its default at the section's place; nil where there
@@ -142,7 +149,8 @@ struct Reading {
             return setting.defaultValue.map { Located(value: $0, place: place) }
         }
         guard let text = text(of: entry, declaration) else { return nil }
-        guard text.mayBeTyped || !setting.mustBePlain, let value = setting.parse(text.text) else {
+        guard text.mayBeTyped || !declaration.kind.isPlain, let value = setting.parse(text.text)
+        else {
             complain(text, declaration)
             return nil
         }
@@ -152,7 +160,7 @@ struct Reading {
     /// The scalar of a setting's entry; nil after a complaint.
     mutating func text(of entry: Node.Entry, _ declaration: SettingDeclaration) -> Text? {
         guard case .scalar(let scalar) = entry.value.content, !scalar.isNull else {
-            complain(entry.value, declaration, shown: declaration.path)
+            complain(entry.value, declaration)
             return nil
         }
         return expand(scalar, at: entry.value.place)
@@ -173,18 +181,20 @@ struct Reading {
 
     // Complaints
 
-    private mutating func complain(
-        _ node: Node, _ declaration: SettingDeclaration, shown: String
-    ) {
+    /// A node of the wrong kind.
+    mutating func complain(_ node: Node, _ declaration: SettingDeclaration) {
         if case .refused = node.content { return }
         complaints.add(
             node.place,
-            "\(shown) must be \(declaration.kind.expectation), but is \(node.kindName)")
+            "\(shownPath(declaration)) must be \(declaration.kind.expectation), but is"
+                + " \(node.kindName)")
     }
 
-    private mutating func complain(_ text: Text, _ declaration: SettingDeclaration) {
-        var message = "\(declaration.path) must be \(declaration.kind.expectation), but is "
+    /// A text that is not what the setting takes.
+    mutating func complain(_ text: Text, _ declaration: SettingDeclaration) {
+        var message = "\(shownPath(declaration)) must be \(declaration.kind.expectation), but is "
         message += declaration.isSecret ? Secret.redacted : Shown.text(text.source)
+        if !text.mayBeTyped, declaration.kind.isPlain { message += " in quotes" }
         if case .choice(let names) = declaration.kind, !text.hasReferences {
             message += Suggestion.question(for: text.text, among: names)
         }

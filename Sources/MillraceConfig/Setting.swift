@@ -19,6 +19,14 @@ package enum SettingKind: Sendable, Equatable {
     /// A form of its own, in words.
     case form(String)
 
+    /// Whether quoted text is refused: the types that YAML itself writes without quotes.
+    var isPlain: Bool {
+        switch self {
+        case .integer, .number, .boolean: true
+        default: false
+        }
+    }
+
     /// Completes "must be ...".
     var expectation: String {
         switch self {
@@ -45,13 +53,13 @@ package enum SettingKind: Sendable, Equatable {
 
 /// Names that other systems restrict.
 package enum NameRule: String, Sendable, Equatable {
-    case pipeline, topic, group, listenAddress
+    case pipeline, topic, label, listenAddress
 
     var expectation: String {
         switch self {
         case .pipeline: "1 to 100 of the characters a-z, 0-9, '.', '_' and '-'"
         case .topic: "a topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'"
-        case .group: "a group name of 1 to 255 characters"
+        case .label: "a name of 1 to 255 bytes without control characters"
         case .listenAddress: "host:port, as 127.0.0.1:9464"
         }
     }
@@ -66,7 +74,7 @@ package enum NameRule: String, Sendable, Equatable {
             // A name that starts with '^' would be a regular expression to librdkafka.
             return (1...249).contains(bytes.count) && text != "." && text != ".."
                 && bytes.allSatisfy { Self.isNameByte($0, upperCase: true) }
-        case .group:
+        case .label:
             return (1...255).contains(bytes.count) && bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
         case .listenAddress: return ListenAddress(text) != nil
         }
@@ -106,8 +114,6 @@ package struct Setting<Value: Sendable>: Sendable {
     package let declaration: SettingDeclaration
     /// The value where the file says nothing; nil for settings without a default.
     package let defaultValue: Value?
-    /// Whether quoted text is refused: the types that YAML itself writes without quotes.
-    let mustBePlain: Bool
     /// Nil where the text is not what `declaration.kind` says.
     let parse: @Sendable (String) -> Value?
 }
@@ -116,7 +122,7 @@ package struct Setting<Value: Sendable>: Sendable {
 extension Setting {
     private init(
         _ section: String, _ key: String, _ kind: SettingKind, isRequired: Bool,
-        defaultValue: Value?, defaultText: String?, mustBePlain: Bool = false, doc: String,
+        defaultValue: Value?, defaultText: String?, doc: String,
         parse: @escaping @Sendable (String) -> Value?
     ) {
         declaration = SettingDeclaration(
@@ -124,7 +130,6 @@ extension Setting {
             defaultText: defaultText,
             isSecret: section.hasPrefix("kafka") && Secret.isName(key), doc: doc)
         self.defaultValue = defaultValue
-        self.mustBePlain = mustBePlain
         self.parse = parse
     }
 }
@@ -152,7 +157,7 @@ extension Setting where Value == Int64 {
     ) -> Self {
         Self(
             section, key, .integer(range), isRequired: false, defaultValue: defaultValue,
-            defaultText: defaultText ?? defaultValue.map { String($0) }, mustBePlain: true,
+            defaultText: defaultText ?? defaultValue.map { String($0) },
             doc: doc
         ) { Quantities.integer($0).flatMap { range.contains($0) ? $0 : nil } }
     }
@@ -185,7 +190,7 @@ extension Setting where Value == Double {
     ) -> Self {
         Self(
             section, key, .number(range), isRequired: false, defaultValue: defaultValue,
-            defaultText: String(defaultValue), mustBePlain: true, doc: doc
+            defaultText: String(defaultValue), doc: doc
         ) { Quantities.number($0).flatMap { range.contains($0) ? $0 : nil } }
     }
 }
@@ -196,7 +201,7 @@ extension Setting where Value == Bool {
     ) -> Self {
         Self(
             section, key, .boolean, isRequired: false, defaultValue: defaultValue,
-            defaultText: String(defaultValue), mustBePlain: true, doc: doc
+            defaultText: String(defaultValue), doc: doc
         ) { $0 == "true" ? true : $0 == "false" ? false : nil }
     }
 }

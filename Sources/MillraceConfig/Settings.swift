@@ -39,7 +39,7 @@ package enum Settings {
         "source", "topic", .name(.topic), isRequired: true,
         doc: "The topic to read. It must exist; Millrace never creates topics.")
     static let sourceGroup = Setting.text(
-        "source", "group", .name(.group), defaultText: "the pipeline's name",
+        "source", "group", .name(.label), defaultText: "the pipeline's name",
         doc: "The consumer group. All instances with the same group share the partitions.")
     static let sourceStart = Setting<StartPolicy>.choice(
         "source", "start", defaultValue: .earliest,
@@ -80,7 +80,7 @@ package enum Settings {
         "model", "file", .path, isRequired: true,
         doc: "The model file. What kind it is, its content says.")
     static let modelName = Setting.text(
-        "model", "name", defaultText: "the file's name without its extension",
+        "model", "name", .name(.label), defaultText: "the file's name without its extension",
         doc: "The model's name in the header `millrace-model`, in logs and metrics.")
     static let modelInputs = Setting.form(
         "model", "inputs", .form("a mapping of model inputs to fields"),

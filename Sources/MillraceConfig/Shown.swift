@@ -25,13 +25,24 @@ enum Shown {
         return shown + "'"
     }
 
-    /// A key. In `{sasl.password:hunter2}` the whole text is the key: what follows a ':' may be a
-    /// secret and is not shown.
+    /// A key. In `{sasl.password:hunter2}` the whole text is the key: what follows the name may be
+    /// a secret and is not shown.
     static func key(_ key: String) -> String {
-        guard let colon = key.firstIndex(of: ":"), colon != key.startIndex else {
-            return text(key)
-        }
-        return text(String(key[..<colon]) + ":...")
+        let name = propertyPrefix(of: key)
+        let rest = key.dropFirst(name.count)
+        let hidesRest = !rest.isEmpty && (rest.hasPrefix(":") || Secret.isName(name))
+        return hidesRest ? text(name + "...") : text(key)
+    }
+
+    /// As much of the key's beginning as could be a librdkafka property's name.
+    static func propertyPrefix(of key: String) -> String {
+        String(
+            key.prefix { character in
+                switch character {
+                case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": character.isASCII
+                default: false
+                }
+            })
     }
 
     /// The first few names, in order.

@@ -34,6 +34,9 @@ struct YAMLReader {
                 place, "not valid UTF-8 text, or a control character; save the file as UTF-8")
             return nil
         }
+        // libyaml, told that the text is UTF-8, takes a byte-order mark for text.
+        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let bytes = bytes.starts(with: byteOrderMark) ? Array(bytes.dropFirst(3)) : bytes
         var reader = YAMLReader()
         let isComplete = unsafe bytes.withUnsafeBufferPointer { buffer in
             guard var events = unsafe YAMLEvents(buffer) else {

@@ -255,6 +255,8 @@
     package mutating func takeTurn() -> Batch? {
         guard let slot = sequencer.takeTurn() else { return nil }
         let batch = batches[slot]
+        // The writer's own share: answers may be complete before the writer is done with the batch.
+        batch.unfinished += 1
         if batch.isAbandoned { isAbandoning = true }
         for index in batch.runs.indices {
             let ticket = batch.runs[index].ticket
@@ -271,6 +273,7 @@
     /// over. Returns the batch where it is finished already.
     package mutating func wrote(_ batch: Batch, upTo end: Int) -> Batch? {
         sequencer.endTurn()
+        batch.unfinished -= 1
         for run in batch.runs where run.isDiscarded { batch.unfinished -= run.count }
         for index in end..<max(end, batch.count) {
             let run = batch.runs[Int(unsafe batch.results[index].run)]

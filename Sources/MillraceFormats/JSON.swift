@@ -7,14 +7,14 @@ package import MillraceCore
 package struct JSONFormat: Format {
     package var name: String { "json" }
     /// Largest value in bytes; at most 1 GiB.
-    package let valueLimit: Int
+    package let maxValueBytes: Int
     /// Longest text of one number in bytes.
-    package let numberLimit: Int
+    package let maxNumberBytes: Int
 
     /// Limits out of range are taken as the nearest ones in range.
-    package init(valueLimit: Int = 8 << 20, numberLimit: Int = 1024) {
-        self.valueLimit = min(max(valueLimit, 1), 1 << 30)
-        self.numberLimit = min(max(numberLimit, 1), 64 << 10)
+    package init(maxValueBytes: Int = 8 << 20, maxNumberBytes: Int = 1024) {
+        self.maxValueBytes = min(max(maxValueBytes, 1), 1 << 30)
+        self.maxNumberBytes = min(max(maxNumberBytes, 1), 64 << 10)
     }
 
     package func makeCodec(

@@ -53,9 +53,8 @@ internal import MillraceCore
         }
         unsafe batch.arena.used = summary.arena_used
         unsafe features.rowCount = summary.row_count
-        let problems = unsafe UnsafeBufferPointer(
-            start: summary.problems, count: summary.problem_count)
-        for unsafe problem in unsafe problems {
+        for index in unsafe 0..<summary.problem_count {
+            guard let problem = unsafe summary.problems?[index] else { break }
             batch.markDead(Int(problem.record), messages.error(for: problem))
         }
     }

@@ -68,12 +68,12 @@ struct JSONMessages {
         case MILLRACE_VALUE_TOO_LARGE:
             RecordError(
                 .tooLarge,
-                "the value has \(problem.count) bytes, the limit is \(format.valueLimit)")
+                "the value has \(problem.count) bytes, the limit is \(format.maxValueBytes)")
         case MILLRACE_NUMBER_TOO_LONG:
             RecordError(
                 .tooLarge,
                 "byte \(problem.at): a number of \(problem.count) characters, the limit is "
-                    + "\(format.numberLimit)")
+                    + "\(format.maxNumberBytes)")
         case MILLRACE_NO_ROW_LEFT:
             RecordError(.tooLarge, "the batch has more records than the lane has rows")
         default: nil

@@ -146,7 +146,7 @@ struct JSONPlanBuilder {
     func build() throws(ModelError) -> OpaquePointer {
         let texts = TextCopies()
         let limits = MillraceLimits(
-            value_bytes: format.valueLimit, number_bytes: format.numberLimit)
+            value_bytes: format.maxValueBytes, number_bytes: format.maxNumberBytes)
         let onConflict =
             switch append.onConflict {
             case .error: MILLRACE_ON_CONFLICT_ERROR
@@ -216,7 +216,7 @@ struct JSONPlanBuilder {
 
     init() { unsafe blocks = [] }
 
-    deinit { for unsafe block in unsafe blocks { unsafe block.deallocate() } }
+    deinit { unsafe blocks.forEach { unsafe $0.deallocate() } }
 
     func copy(_ text: String) -> MillraceText {
         let block = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)

@@ -33,6 +33,8 @@ struct ModelScan {
     static let depthLimit = 32
     /// Class labels of one classifier; a larger set is not worth keeping.
     static let labelLimit = 100_000
+    /// Different label sets; a model with more than a few gets no labels from them anyway.
+    static let labelSetLimit = 100
 
     let bytes: [UInt8]
     private(set) var irVersion: UInt64 = 0
@@ -209,7 +211,8 @@ struct ModelScan {
 
 extension ModelScan {
     private mutating func addLabelSet(_ labels: [ClassLabel]) {
-        guard !labels.isEmpty, Set(labels).count == labels.count, !labelSets.contains(labels)
+        guard !labels.isEmpty, labelSets.count < Self.labelSetLimit,
+            Set(labels).count == labels.count, !labelSets.contains(labels)
         else { return }
         labelSets.append(labels)
     }

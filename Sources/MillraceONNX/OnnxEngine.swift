@@ -59,7 +59,7 @@ package struct OnnxEngine: Engine {
     }
 
     package func load(path: String) throws(ModelError) -> any Model {
-        for name in libraryNames where libraryNames.count == 1 && !name.hasPrefix("/") {
+        if libraryNames.count == 1, let name = libraryNames.first, !name.hasPrefix("/") {
             throw ModelError(
                 .libraryMissing,
                 "\(printable(name)): the path of onnx runtime must be absolute")

@@ -30,37 +30,46 @@ import Synchronization
     ///
     /// - Parameter names: absolute paths, or bare names for the loader's own search.
     static func open(_ names: [String], log: Log) throws(ModelError) -> OnnxLibrary {
-        var reason: String?
-        for name in names {
-            if let library = loaded.withLock({ $0[name] }) { return library }
-            guard let handle = unsafe dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-                let text = unsafe dlerror().map { unsafe String(cString: $0) } ?? "unknown reason"
-                // A file that is there but does not load tells more than one that is not there.
-                let isThere = unsafe access(name, F_OK) == 0
-                if isThere || reason == nil { reason = text }
-                continue
-            }
-            guard let symbol = unsafe dlsym(handle, "OrtGetApiBase") else {
-                throw ModelError(
-                    .symbolMissing,
-                    "\(name): not ONNX Runtime (has no function OrtGetApiBase); "
-                        + "name its libonnxruntime.so in MILLRACE_ONNXRUNTIME or "
-                        + "engines.onnxruntime")
-            }
-            guard let base = unsafe onnx_api_base(symbol) else {
-                throw ModelError(.symbolMissing, "\(name): OrtGetApiBase gives no functions")
-            }
-            let library = try unsafe OnnxLibrary(base: base.pointee, name: name, log: log)
-            return loaded.withLock { cache in
-                if let first = cache[name] { return first }
+        // Under the lock throughout: the environment is one for the process, with the log of
+        // whoever makes it first, so a second one must never be made and thrown away.
+        try loaded.withLock { (cache) throws(ModelError) -> OnnxLibrary in
+            var reason: String?
+            for name in names {
+                if let library = cache[name] { return library }
+                guard let handle = unsafe dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
+                    let text =
+                        unsafe dlerror().map { unsafe String(cString: $0) } ?? "unknown reason"
+                    // A file that is there but does not load tells more than one that is not.
+                    let isThere = unsafe access(name, F_OK) == 0
+                    if isThere || reason == nil { reason = text }
+                    continue
+                }
+                let library = try unsafe OnnxLibrary(handle: handle, name: name, log: log)
                 cache[name] = library
                 return library
             }
+            throw ModelError(
+                .libraryMissing,
+                "onnx runtime is not on this machine (\(printable(reason ?? "no name"))); run "
+                    + "scripts/setup, or name libonnxruntime.so in MILLRACE_ONNXRUNTIME or "
+                    + "engines.onnxruntime")
         }
-        throw ModelError(
-            .libraryMissing,
-            "onnx runtime is not on this machine (\(printable(reason ?? "no name"))); run scripts/setup, or name "
-                + "libonnxruntime.so in MILLRACE_ONNXRUNTIME or engines.onnxruntime")
+    }
+
+    /// - Parameter handle: from dlopen.
+    @unsafe private convenience init(
+        handle: UnsafeMutableRawPointer, name: String, log: Log
+    ) throws(ModelError) {
+        guard let symbol = unsafe dlsym(handle, "OrtGetApiBase") else {
+            throw ModelError(
+                .symbolMissing,
+                "\(name): not onnx runtime (has no function OrtGetApiBase); name its "
+                    + "libonnxruntime.so in MILLRACE_ONNXRUNTIME or engines.onnxruntime")
+        }
+        guard let base = unsafe onnx_api_base(symbol) else {
+            throw ModelError(.symbolMissing, "\(name): OrtGetApiBase gives no functions")
+        }
+        try unsafe self.init(base: base.pointee, name: name, log: log)
     }
 
     /// Checks version and functions and makes the environment.
@@ -88,25 +97,27 @@ import Synchronization
             throw ModelError(
                 .symbolMissing, "\(name): onnx runtime \(version) lacks functions of its table")
         }
-        let box = unsafe Unmanaged.passRetained(LogBox(log))
         let calls = unsafe OnnxCalls(api: api)
+        unsafe allocator = try unsafe calls.make("allocator") { unsafe api.default_allocator($0) }
+        let memory = try unsafe calls.make("memory info") {
+            unsafe api.create_cpu_memory_info(
+                Int32(ONNX_ARENA_ALLOCATOR), Int32(ONNX_DEFAULT_MEMORY), $0)
+        }
+        let box = unsafe Unmanaged.passRetained(LogBox(log))
         do throws(ModelError) {
+            // Last, because the environment keeps its pointer to the log.
             unsafe environment = try unsafe calls.make("environment") {
                 unsafe api.create_env_with_logger(
                     writeLog, box.toOpaque(), Int32(ONNX_LOG_ERROR), "millrace", $0)
             }
-            try unsafe calls.check(api.disable_telemetry(environment), .invalid, "onnx runtime")
-            unsafe allocator = try unsafe calls.make("allocator") {
-                unsafe api.default_allocator($0)
-            }
-            unsafe memory = try unsafe calls.make("memory info") {
-                unsafe api.create_cpu_memory_info(
-                    Int32(ONNX_ARENA_ALLOCATOR), Int32(ONNX_DEFAULT_MEMORY), $0)
-            }
         } catch {
             unsafe box.release()
+            unsafe api.release_memory_info(memory)
             throw error
         }
+        // Only Windows builds have telemetry; a failure changes nothing.
+        try? unsafe calls.check(api.disable_telemetry(environment), .invalid, "telemetry")
+        unsafe self.memory = unsafe memory
         self.api = api
         self.version = version
         unsafe self.log = box

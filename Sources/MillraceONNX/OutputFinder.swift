@@ -10,53 +10,34 @@ struct OutputFinder {
     /// Why the other outputs cannot be read.
     let unusable: [String: String]
 
+    /// An output whose type can be read.
+    private struct Candidate {
+        let name: String
+        /// The graph's own name.
+        let tensor: String
+        let type: ElementType
+        let dimensions: [Int64]
+        /// Of a ZipMap.
+        let labels: [ClassLabel]?
+    }
+
     init(
         scan: ModelScan, removal: ZipMapRemoval, handle: SessionHandle, inputs: [ModelInput],
         fixedBatch: Int?, path: String, log: Log
     ) throws(ModelError) {
-        var ports: [String: SessionHandle.Port] = [:]
-        for port in try handle.outputs() { ports[port.name] = port }
         var unusable: [String: String] = [:]
-        var readable: [(name: String, tensor: String, type: ElementType)] = []
-        for output in scan.outputs {
-            let tensor = removal.replaced[output.name]?.tensor ?? output.name
-            guard let port = ports[tensor] else { continue }
-            guard let code = port.elementCode else {
-                unusable[output.name] = "is a sequence or map that is not made by ZipMap"
-                continue
-            }
-            guard let type = ElementType(onnxCode: code) else {
-                unusable[output.name] =
-                    "has the type \(ElementType.onnxName(code)), which cannot be read"
-                continue
-            }
-            readable.append((output.name, tensor, type))
-        }
+        let candidates = try Self.candidates(scan, removal, handle, unusable: &unusable)
+        // Two rows tell a batch dimension from a constant 1.
+        let rows = fixedBatch ?? 2
         let shapes = Self.trial(
-            Array(Set(readable.map(\.tensor))).sorted(), handle: handle, inputs: inputs,
-            rows: fixedBatch ?? 2, path: path, log: log)
+            Set(candidates.map(\.tensor)).sorted(), handle: handle, inputs: inputs, rows: rows,
+            path: path, log: log)
         var found: [ModelOutput] = []
-        for (name, tensor, type) in readable {
-            let declared = ports[tensor]?.dimensions ?? []
-            var shape: [Int?] = declared.map { $0 < 0 ? nil : Int($0) }
-            if shape.isEmpty { shape = [nil, nil] }
-            if let seen = shapes[tensor] {
-                guard seen.first == Int64(fixedBatch ?? 2), !seen.contains(0) else {
-                    unusable[name] =
-                        "has the shape \(seen) for \(fixedBatch ?? 2) rows; its first dimension "
-                        + "must be the batch"
-                    continue
-                }
-                shape = seen.map { Int($0) }
+        for candidate in candidates {
+            switch Self.output(candidate, seen: shapes[candidate.tensor], rows: rows) {
+            case .success(let output): found.append(output)
+            case .failure(let reason): unusable[candidate.name] = reason.text
             }
-            let labels = removal.replaced[name]?.labels
-            let output = ModelOutput(
-                name: name, type: type, rowShape: Array(shape.dropFirst()), classLabels: labels)
-            if let labels, let width = output.width, width != labels.count {
-                unusable[name] = "has \(width) scores for \(labels.count) class labels"
-                continue
-            }
-            found.append(output)
         }
         guard !found.isEmpty else {
             let (name, reason) = unusable.min { $0.key < $1.key } ?? ("", "is missing")
@@ -70,6 +51,62 @@ struct OutputFinder {
         self.found = Self.labelled(found, scan.labelSets)
         self.unusable = unusable
         tensors = removal.replaced.mapValues(\.tensor)
+    }
+
+    private static func candidates(
+        _ scan: ModelScan, _ removal: ZipMapRemoval, _ handle: SessionHandle,
+        unusable: inout [String: String]
+    ) throws(ModelError) -> [Candidate] {
+        var ports: [String: SessionHandle.Port] = [:]
+        for port in try handle.outputs() { ports[port.name] = port }
+        var candidates: [Candidate] = []
+        for output in scan.outputs {
+            let replaced = removal.replaced[output.name]
+            let tensor = replaced?.tensor ?? output.name
+            guard let port = ports[tensor] else { continue }
+            guard let code = port.elementCode else {
+                unusable[output.name] = "is a sequence or map that is not made by ZipMap"
+                continue
+            }
+            guard let type = ElementType(onnxCode: code) else {
+                unusable[output.name] =
+                    "has the type \(ElementType.onnxName(code)), which cannot be read"
+                continue
+            }
+            candidates.append(
+                Candidate(
+                    name: output.name, tensor: tensor, type: type, dimensions: port.dimensions,
+                    labels: replaced?.labels))
+        }
+        return candidates
+    }
+
+    private struct Reason: Error { let text: String }
+
+    /// - Parameter seen: shape in the trial run, if that succeeded.
+    private static func output(
+        _ candidate: Candidate, seen: [Int64]?, rows: Int
+    ) -> Result<ModelOutput, Reason> {
+        var shape: [Int?] = candidate.dimensions.map { $0 < 0 ? nil : Int($0) }
+        // The model does not tell the rank.
+        if shape.isEmpty { shape = [nil, nil] }
+        if let seen {
+            guard seen.first == Int64(rows), !seen.contains(0) else {
+                return .failure(
+                    Reason(
+                        text: "has the shape \(seen) for \(rows) rows; its first dimension must "
+                            + "be the batch"))
+            }
+            shape = seen.map { Int($0) }
+        }
+        let output = ModelOutput(
+            name: candidate.name, type: candidate.type, rowShape: Array(shape.dropFirst()),
+            classLabels: candidate.labels)
+        if let labels = candidate.labels, let width = output.width, width != labels.count {
+            return .failure(
+                Reason(text: "has \(width) scores for \(labels.count) class labels"))
+        }
+        return .success(output)
     }
 
     /// Shapes of the tensors for so many rows of zeros; empty where the model refuses those or

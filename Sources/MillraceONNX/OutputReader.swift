@@ -8,7 +8,7 @@ import MillraceCore
     private let index: Int
     /// Nil where the model leaves the width open.
     private let width: Int?
-    private var gathered: [UInt8] = []
+    private let gathered = GrowingBuffer()
     /// Ends of the texts in `gathered`.
     private var textEnds: [Int] = []
     private var offsets: [Int] = []
@@ -37,7 +37,7 @@ import MillraceCore
 
     func begin() {
         unsafe column.base = nil
-        gathered.removeAll(keepingCapacity: true)
+        gathered.count = 0
         textEnds.removeAll(keepingCapacity: true)
     }
 
@@ -49,32 +49,30 @@ import MillraceCore
                 from: runner, count: rows * column.width, keep: keep * column.width)
         }
         let byteCount = keep * column.width * column.type.byteCount
-        unsafe gathered.append(
-            contentsOf: UnsafeRawBufferPointer(start: try data(of: runner), count: byteCount))
+        guard let data = unsafe try data(of: runner) else { return }
+        unsafe gathered.reserve(byteCount).copyMemory(from: data, byteCount: byteCount)
+        gathered.count += byteCount
     }
 
     /// Points at all that was gathered.
     func finish() {
+        guard column.type == .string else {
+            unsafe column.base = UnsafeRawPointer(gathered.base)
+            return
+        }
         let count = textEnds.count
         if unsafe slices.count < count {
             unsafe slices.deallocate()
             unsafe slices = .allocate(capacity: count)
         }
-        // The array's memory stays where it is until it is changed, by the next `begin`.
-        unsafe gathered.withUnsafeBufferPointer { bytes in
-            guard column.type == .string else {
-                unsafe column.base = UnsafeRawPointer(bytes.baseAddress)
-                return
-            }
-            var start = 0
-            for (position, end) in textEnds.enumerated() {
-                let slice = unsafe TextSlice(
-                    start: bytes.baseAddress.map { unsafe $0 + start }, count: end - start)
-                unsafe slices.initializeElement(at: position, to: slice)
-                start = end
-            }
-            unsafe column.base = UnsafeRawPointer(slices.baseAddress)
+        let texts = unsafe gathered.base.assumingMemoryBound(to: UInt8.self)
+        var start = 0
+        for (position, end) in textEnds.enumerated() {
+            unsafe slices.initializeElement(
+                at: position, to: TextSlice(start: texts + start, count: end - start))
+            start = end
         }
+        unsafe column.base = UnsafeRawPointer(slices.baseAddress)
     }
 
     /// Type and shape must be what the signature says.
@@ -123,20 +121,41 @@ import MillraceCore
             library.api.string_bytes(value, &size), .inference, "output '\(column.name)'")
         if offsets.count < count { offsets = Array(repeating: 0, count: count) }
         let start = gathered.count
-        // One more, so that the pointer exists where all texts are empty.
-        gathered.append(contentsOf: repeatElement(0, count: size + 1))
-        let status = unsafe gathered.withUnsafeMutableBytes { bytes -> OpaquePointer? in
-            unsafe offsets.withUnsafeMutableBufferPointer { offsets -> OpaquePointer? in
-                guard let base = bytes.baseAddress, let first = offsets.baseAddress else {
-                    return nil
-                }
-                return unsafe library.api.string_content(value, base + start, size, first, count)
-            }
+        let place = unsafe gathered.reserve(size)
+        let status = unsafe offsets.withUnsafeMutableBufferPointer { buffer -> OpaquePointer? in
+            guard let first = buffer.baseAddress else { return nil }
+            return unsafe library.api.string_content(value, place, size, first, count)
         }
         try unsafe library.calls.check(status, .inference, "output '\(column.name)'")
         for position in 0..<keep {
-            textEnds.append(start + (position + 1 < count ? offsets[position + 1] : size))
+            let end = position + 1 < count ? offsets[position + 1] : size
+            textEnds.append(start + end)
         }
-        if let end = textEnds.last { gathered.removeLast(gathered.count - end) }
+        gathered.count = textEnds.last ?? start
+    }
+}
+
+/// Bytes that are appended to and kept for the next time.
+@safe private final class GrowingBuffer {
+    private(set) var base: UnsafeMutableRawPointer
+    private var capacity = 64
+    /// Bytes in use; behind what was reserved is nothing.
+    var count = 0
+
+    init() { unsafe base = .allocate(byteCount: 64, alignment: 64) }
+
+    deinit { unsafe base.deallocate() }
+
+    /// The place for so many more bytes, behind those in use.
+    func reserve(_ more: Int) -> UnsafeMutableRawPointer {
+        if more > capacity - count {
+            let larger = max(capacity * 2, count + more)
+            let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 64)
+            unsafe moved.copyMemory(from: base, byteCount: count)
+            unsafe base.deallocate()
+            unsafe base = moved
+            capacity = larger
+        }
+        return unsafe base + count
     }
 }

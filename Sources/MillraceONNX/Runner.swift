@@ -88,8 +88,8 @@ import MillraceCore
 
 /// Names for C, kept for the life of the object.
 @safe private final class CStrings {
-    let pointer: UnsafePointer<UnsafePointer<CChar>?>
-    private let names: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
+    var pointer: UnsafePointer<UnsafePointer<CChar>?> { unsafe UnsafePointer(names) }
+    private let names: UnsafeMutablePointer<UnsafePointer<CChar>?>
     private let texts: [UnsafeMutableBufferPointer<CChar>]
 
     init(_ strings: [String]) {
@@ -99,13 +99,10 @@ import MillraceCore
             _ = unsafe buffer.initialize(from: text)
             return unsafe buffer
         }
-        // One more, so that the pointer exists without names too.
-        unsafe names = .allocate(capacity: strings.count + 1)
-        unsafe names.initialize(repeating: nil)
+        unsafe names = .allocate(capacity: strings.count)
         for index in unsafe texts.indices {
-            unsafe names[index] = UnsafePointer(texts[index].baseAddress)
+            unsafe (names + index).initialize(to: UnsafePointer(texts[index].baseAddress))
         }
-        unsafe pointer = UnsafePointer(names.baseAddress.unsafelyUnwrapped)
     }
 
     deinit {

@@ -46,14 +46,14 @@ import MillraceCore
         let options = try unsafe calls.make("session options") {
             unsafe api.create_session_options($0)
         }
-        // Batches differ in size: a memory plan for each size would be kept and not used again.
         let statuses = unsafe [
             api.set_execution_mode(options, Int32(ONNX_SEQUENTIAL)),
             api.set_optimization_level(options, Int32(ONNX_OPTIMIZE_ALL)),
             api.set_intra_op_threads(options, Int32(clamping: intraOpThreads)),
             api.set_inter_op_threads(options, 1),
-            api.set_log_severity(options, Int32(ONNX_LOG_ERROR)),
-            api.disable_mem_pattern(options),
+            // What fails comes back as a status; logged too, each search for a bad record would
+            // fill the log.
+            api.set_log_severity(options, Int32(ONNX_LOG_FATAL)),
             api.add_config_entry(
                 options, "session.model_external_initializers_file_folder_path", folder),
             // Waiting threads would take the core from the rest of the worker.

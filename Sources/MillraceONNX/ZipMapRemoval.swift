@@ -14,10 +14,10 @@ struct ZipMapRemoval {
     init(_ scan: ModelScan) {
         var replaced: [String: (tensor: String, labels: [ClassLabel])] = [:]
         var edits: [(range: Range<Int>, with: [UInt8])] = []
-        var names = Set(scan.outputs.map(\.name))
+        let declared = Dictionary(grouping: scan.outputs, by: \.name)
+        var names = Set(declared.keys)
         for node in scan.zipMaps {
-            let declared = scan.outputs.filter { $0.name == node.output }
-            guard declared.count == 1, let output = declared.first,
+            guard let same = declared[node.output], same.count == 1, let output = same.first,
                 replaced[node.output] == nil
             else { continue }
             replaced[node.output] = (node.input, node.labels)

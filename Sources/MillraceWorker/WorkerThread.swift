@@ -2,7 +2,8 @@ internal import Glibc
 
 /// A named OS thread. The record path blocks in C calls, so it never runs on Swift's cooperative
 /// pool.
-@safe package final class WorkerThread: @unchecked Sendable {  // sound: written once, before the start
+@safe package final class WorkerThread: @unchecked Sendable {
+    // Sound: `handle` is written once, before anyone can join.
     private let body: @Sendable () -> Void
     private let name: String
     private var handle = pthread_t()

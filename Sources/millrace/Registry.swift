@@ -8,7 +8,7 @@ enum Registry {
     /// The format that `value.format` names.
     static func format(_ value: PipelineFile.Value) -> any Format {
         switch value.format {
-        case .json: JSONFormat(valueLimit: value.maxBytes)
+        case .json: JSONFormat(maxValueBytes: value.maxBytes)
         }
     }
 

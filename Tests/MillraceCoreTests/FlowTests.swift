@@ -185,6 +185,21 @@ struct FlowTests {
         #expect(Self.finish(&flow, again).map(\.offset) == [3])
     }
 
+    @Test("answers that are complete before the writer is done free the batch once only")
+    func earlyAnswers() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 0..<3, epoch: flow.open(0))
+        let batch = try required(Self.take(&flow).0)
+        flow.deposit(batch)
+        let turn = try required(flow.takeTurn())
+        let effect = flow.delivered(
+            Delivery(slot: turn.slot, run: 0, record: 0, count: 3, failure: nil), nowNs: 0)
+        #expect(effect.frontier?.offset == 3)
+        #expect(effect.finished == nil)
+        #expect(turn.count == 3)
+        #expect(flow.wrote(turn, upTo: 3) === batch)
+    }
+
     @Test("a record that the broker will never take is dead at its next reading")
     func condemned() throws {
         var flow = Self.makeFlow()

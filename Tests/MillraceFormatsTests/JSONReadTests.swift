@@ -108,7 +108,7 @@ import Testing
         #expect(rig.features.rowCount == 2)
         #expect(rig.features.recordOfRow[0] == 1)
         #expect(rig.features.recordOfRow[1] == 5)
-        #expect((0..<6).map { rig.batch.results[$0].row } == [-1, 0, -1, -1, -1, 1])
+        #expect((0..<6).map { rig.row(of: $0) } == [-1, 0, -1, -1, -1, 1])
         #expect((0..<6).map { rig.state($0) } == [.dead, .taken, .passed, .dead, .dead, .taken])
         #expect(rig.floats(row: 1) == [2])
         #expect(rig.error(3)?.kind == .malformed)
@@ -124,7 +124,7 @@ import Testing
     @Test func decidedRecordsAreLeftAlone() throws {
         let rig = try Rig(floats: ["/a"])
         rig.read(#"{"a":1}"#)
-        rig.batch.results[0].state = .passed
+        rig.pass(0)
         rig.codec.read(rig.batch)
         #expect(rig.features.rowCount == 0)
         #expect(rig.state() == .passed)

@@ -15,9 +15,11 @@ struct TestRecord {
 }
 
 /// Headers of records whose handle is their index plus one.
-final class TestHeaders: HeaderReader, @unchecked Sendable {
+@safe final class TestHeaders: HeaderReader, @unchecked Sendable {
     // Written before the codec reads, on the same thread.
-    var headers: [[String: UnsafeRawBufferPointer]] = []
+    var headers: [[String: UnsafeRawBufferPointer]]
+
+    init() { unsafe headers = [] }
 
     func lastHeader(
         named name: [CChar], of handle: UnsafeMutableRawPointer
@@ -28,18 +30,19 @@ final class TestHeaders: HeaderReader, @unchecked Sendable {
 }
 
 /// A codec with its columns and a batch.
-final class Rig {
+@safe final class Rig {
     let features: FeatureColumns
     let codec: any BatchCodec
     let batch: Batch
     let appendPlan: AppendPlan
     private let headers = TestHeaders()
-    private var blocks: [UnsafeMutableRawBufferPointer] = []
+    private var blocks: [UnsafeMutableRawBufferPointer]
 
     init(
         _ slots: [FeatureSlot], columns: [FeaturePlan.Column], append: AppendPlan = .score,
         format: JSONFormat = JSONFormat(), capacityRows: Int = 64
     ) throws {
+        unsafe blocks = []
         let built = try columns.map { column in
             try #require(
                 FeatureColumn(
@@ -54,12 +57,12 @@ final class Rig {
         appendPlan = append
     }
 
-    deinit { for block in blocks { block.deallocate() } }
+    deinit { unsafe blocks.forEach { unsafe $0.deallocate() } }
 
     /// Scalars from pointers, each an element of one float32 input.
     convenience init(
         floats pointers: [String], missing: MissingPolicy = .error, append: AppendPlan = .score,
-        format: JSONFormat = JSONFormat()
+        format: JSONFormat = JSONFormat(), capacityRows: Int = 64
     ) throws {
         let slots = try pointers.enumerated().map { index, pointer in
             FeatureSlot(
@@ -68,8 +71,9 @@ final class Rig {
         }
         try self.init(
             slots,
-            columns: [.init(name: "features", type: .float32, rowShape: [pointers.count])],
-            append: append, format: format)
+            columns: pointers.isEmpty
+                ? [] : [.init(name: "features", type: .float32, rowShape: [pointers.count])],
+            append: append, format: format, capacityRows: capacityRows)
     }
 
     /// One slot that is the whole of one input.
@@ -88,12 +92,12 @@ final class Rig {
     /// Reads the records as one batch.
     func read(_ records: [TestRecord]) {
         batch.reset()
-        headers.headers = []
+        unsafe headers.headers = []
         for (index, record) in records.enumerated() {
-            let value = record.value.map { keep($0) }
-            let key = record.key.map { keep($0) }
-            headers.headers.append(record.headers.mapValues { keep($0) })
-            batch.add(
+            let value = unsafe record.value.map { unsafe keep($0) }
+            let key = unsafe record.key.map { unsafe keep($0) }
+            unsafe headers.headers.append(record.headers.mapValues { unsafe keep($0) })
+            unsafe batch.add(
                 RecordView(
                     value: value?.baseAddress, valueCount: value?.count ?? 0,
                     key: key?.baseAddress, keyCount: key?.count ?? 0,
@@ -110,17 +114,17 @@ final class Rig {
     private func keep(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
         let block = UnsafeMutableRawBufferPointer.allocate(
             byteCount: max(bytes.count, 1), alignment: 1)
-        block.copyBytes(from: bytes)
-        blocks.append(block)
-        return UnsafeRawBufferPointer(rebasing: block[0..<bytes.count])
+        unsafe block.copyBytes(from: bytes)
+        unsafe blocks.append(block)
+        return unsafe UnsafeRawBufferPointer(rebasing: block[0..<bytes.count])
     }
 
     /// Element of a row of a column.
-    func element<Element>(_ index: Int = 0, row: Int = 0, column: Int = 0, as: Element.Type)
-        -> Element
-    {
+    func element<Element>(
+        _ index: Int = 0, row: Int = 0, column: Int = 0, as: Element.Type
+    ) -> Element {
         let column = features.columns[column]
-        return column.storage.baseAddress!.loadUnaligned(
+        return unsafe UnsafeRawBufferPointer(column.storage).loadUnaligned(
             fromByteOffset: row * column.rowBytes + index * MemoryLayout<Element>.stride,
             as: Element.self)
     }
@@ -130,32 +134,54 @@ final class Rig {
     }
 
     func text(_ index: Int = 0, row: Int = 0) -> String {
-        let slice = element(index, row: row, as: TextSlice.self)
-        return String(
+        let slice = unsafe element(index, row: row, as: TextSlice.self)
+        return unsafe String(
             decoding: UnsafeBufferPointer(start: slice.start, count: slice.count), as: UTF8.self)
     }
 
     /// Appends these rows of one float32 output.
     func append(scores: [Float], width: Int = 1) {
-        scores.withUnsafeBytes { bytes in
-            append([("score", .float32, width, bytes.baseAddress)], rows: scores.count / width)
+        unsafe scores.withUnsafeBytes { bytes in
+            unsafe append(
+                [("score", .float32, width, bytes.baseAddress)], rows: scores.count / width)
         }
     }
 
-    func append(_ outputs: [(String, ElementType, Int, UnsafeRawPointer?)], rows: Int) {
-        let predictions = PredictionColumns(
+    /// Appends these rows of one output of that type.
+    func append<Element>(_ values: [Element], _ type: ElementType, width: Int = 1) {
+        unsafe values.withUnsafeBytes { bytes in
+            unsafe append([("score", type, width, bytes.baseAddress)], rows: values.count / width)
+        }
+    }
+
+    /// Appends rows of one string output.
+    func append(texts: [[UInt8]]) {
+        let slices = unsafe texts.map { text in
+            let kept = unsafe keep(text)
+            return unsafe TextSlice(
+                start: kept.baseAddress?.assumingMemoryBound(to: UInt8.self), count: kept.count)
+        }
+        unsafe slices.withUnsafeBytes { bytes in
+            unsafe append([("score", .string, 1, bytes.baseAddress)], rows: texts.count)
+        }
+    }
+
+    func append(
+        _ outputs: [(String, ElementType, Int, UnsafeRawPointer?)], rows: Int, from first: Int = 0
+    ) {
+        let predictions = unsafe PredictionColumns(
             columns: outputs.map { name, type, width, base in
                 let column = PredictionColumn(name: name, type: type, width: width)
-                column.base = base
+                unsafe column.base = base
                 return column
             })
         predictions.rowCount = rows
-        codec.append(predictions, rows: 0..<rows, to: batch)
+        codec.append(predictions, rows: first..<first + rows, to: batch)
     }
 
     func output(_ record: Int = 0) -> [UInt8] {
-        let result = batch.results[record]
-        return Array(
+        let result = unsafe batch.results[record]
+        return unsafe Array(
             UnsafeRawBufferPointer(
                 start: batch.arena.base + result.outputStart, count: result.outputCount))
     }
@@ -163,7 +189,9 @@ final class Rig {
     func outputText(_ record: Int = 0) -> String { String(decoding: output(record), as: UTF8.self) }
 
     func error(_ record: Int = 0) -> RecordError? { batch.error(of: record) }
-    func state(_ record: Int = 0) -> RecordResult.State { batch.results[record].state }
+    func state(_ record: Int = 0) -> RecordResult.State { unsafe batch.results[record].state }
+    func row(of record: Int) -> Int32 { unsafe batch.results[record].row }
+    func pass(_ record: Int) { unsafe batch.results[record].state = .passed }
 }
 
 extension AppendPlan {

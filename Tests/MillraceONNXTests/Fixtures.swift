@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import MillraceCore
 import MillraceONNX
+import Synchronization
 
 /// The package's root folder.
 let root = String(#filePath.split(separator: "/").dropLast(3).reduce(into: "") { $0 += "/" + $1 })
@@ -19,7 +20,11 @@ let hasOnnxRuntime =
         FileManager.default.fileExists(atPath: "\(engineFolder)/\($0)")
     }
 
-let engine = OnnxEngine(searchFolders: [engineFolder])
+/// What the engines of all tests log: ONNX Runtime has one log for the process, that of the first.
+let events = Mutex<[Log.Event]>([])
+let log = Log { event in events.withLock { $0.append(event) } }
+
+let engine = OnnxEngine(searchFolders: [engineFolder], log: log)
 
 /// A model's rows and what its own library predicts (scripts/make-model-fixtures.py).
 struct Fixture: Decodable {
@@ -63,7 +68,7 @@ struct TestFailure: Error { let text: String }
 /// Feature columns with the texts that they point at.
 @safe final class Features {
     let columns: FeatureColumns
-    private var texts: [UnsafeMutableBufferPointer<UInt8>] = []
+    private var texts: [UnsafeMutableBufferPointer<UInt8>] = unsafe []
 
     init(_ inputs: [Fixture.Column], rows: Int, gap: Int = 0) throws {
         let capacity = rows + gap
@@ -104,7 +109,7 @@ struct TestFailure: Error { let text: String }
         case .uint32: try store(UInt32(value))
         case .uint64: try store(UInt64(value))
         case .string:
-            let bytes = unsafe UnsafeMutableBufferPointer<UInt8>.allocate(
+            let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(
                 capacity: value.utf8.count)
             _ = unsafe bytes.initialize(from: value.utf8)
             unsafe texts.append(bytes)

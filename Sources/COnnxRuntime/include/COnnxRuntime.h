@@ -62,8 +62,6 @@ typedef struct OnnxApi {
 
     OnnxResult (*_Nonnull create_session_options)(OrtSessionOptions *_Nullable *_Nonnull out);
     OnnxResult (*_Nonnull set_execution_mode)(OrtSessionOptions *options, int mode);
-    OnnxResult (*_Nonnull disable_mem_pattern)(OrtSessionOptions *options);
-    OnnxResult (*_Nonnull disable_cpu_arena)(OrtSessionOptions *options);
     OnnxResult (*_Nonnull set_log_severity)(OrtSessionOptions *options, int severity);
     OnnxResult (*_Nonnull set_optimization_level)(OrtSessionOptions *options, int level);
     OnnxResult (*_Nonnull set_intra_op_threads)(OrtSessionOptions *options, int count);

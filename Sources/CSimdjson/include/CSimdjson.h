@@ -9,7 +9,11 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+/// Out of memory ends the process, as it does in Swift: no exception leaves the wall.
+#define MILLRACE_NOEXCEPT noexcept
 extern "C" {
+#else
+#define MILLRACE_NOEXCEPT
 #endif
 
 /// Deepest nesting of a value that is read, and longest field pointer.
@@ -86,8 +90,9 @@ typedef struct {
 } MillraceSlot;
 
 /// What happens when the record has a field of a prediction field's name.
-typedef enum : uint8_t { MILLRACE_ON_CONFLICT_ERROR, MILLRACE_ON_CONFLICT_KEEP, MILLRACE_ON_CONFLICT_NEST }
-    MillraceOnConflict;
+typedef enum : uint8_t {
+    MILLRACE_ON_CONFLICT_ERROR, MILLRACE_ON_CONFLICT_KEEP, MILLRACE_ON_CONFLICT_NEST,
+} MillraceOnConflict;
 
 /// One prediction field.
 typedef struct {
@@ -204,18 +209,18 @@ typedef struct MillraceJSONPlan MillraceJSONPlan;
 /// object for `nest`. Texts are copied here and below.
 MillraceJSONPlan *millrace_json_new(
     MillraceLimits limits, MillraceOnConflict on_conflict, MillraceText under,
-    size_t capacity_rows);
-void millrace_json_free(MillraceJSONPlan *plan);
+    size_t capacity_rows) MILLRACE_NOEXCEPT;
+void millrace_json_free(MillraceJSONPlan *plan) MILLRACE_NOEXCEPT;
 
 /// Adds one; all slots and fields are added before `millrace_json_seal`.
-void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot);
-void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field);
-void millrace_json_seal(MillraceJSONPlan *plan);
+void millrace_json_add_slot(MillraceJSONPlan *plan, const MillraceSlot *slot) MILLRACE_NOEXCEPT;
+void millrace_json_add_field(MillraceJSONPlan *plan, const MillraceField *field) MILLRACE_NOEXCEPT;
+void millrace_json_seal(MillraceJSONPlan *plan) MILLRACE_NOEXCEPT;
 
 /// Bytes of arena that a read of these records may use.
 size_t millrace_json_room(
     MillraceJSONPlan *plan, const MillraceRecord *records, const MillraceResult *results,
-    size_t count);
+    size_t count) MILLRACE_NOEXCEPT;
 
 /// Reads every record in state `taken`; `arena` has the room that `millrace_json_room` said behind
 /// `arena_used`. Sets row, output and (for tombstones) state of the results, and
@@ -224,7 +229,7 @@ size_t millrace_json_room(
 MillraceReadSummary millrace_json_read(
     MillraceJSONPlan *plan, const MillraceRecord *records, MillraceResult *results, size_t count,
     uint8_t *arena, size_t arena_used, int32_t *record_of_row, const MillraceText *headers,
-    size_t header_count);
+    size_t header_count) MILLRACE_NOEXCEPT;
 
 /// Appends predictions to the records of rows first_row ..< last_row of the last read, in the
 /// arena, and sets them to `scored`. Prediction row 0 is `prediction_row`, the row that the
@@ -233,11 +238,11 @@ MillraceAppendProgress millrace_json_append(
     MillraceJSONPlan *plan, MillraceResult *results, const int32_t *record_of_row,
     size_t first_row, size_t last_row, size_t prediction_row,
     const MillracePrediction *predictions, uint8_t *arena, size_t arena_used,
-    size_t arena_capacity);
+    size_t arena_capacity) MILLRACE_NOEXCEPT;
 
 /// Whether the bytes are one number by JSON's grammar, nothing around it. On success `value` is
 /// its value, infinite where it overflows.
-bool millrace_json_number(const uint8_t *text, size_t count, double *value);
+bool millrace_json_number(const uint8_t *text, size_t count, double *value) MILLRACE_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,58 @@
+import MillraceConfig
+import Testing
+
+@Suite struct BadFileTests {
+    @Test(
+        arguments: [
+            BadPiece.yaml, BadPiece.names, BadPiece.sources, BadPiece.kafka, BadPiece.models,
+            BadPiece.appends, BadPiece.running,
+        ].flatMap(\.self))
+    func everyComplaintIsMade(_ bad: BadPiece) {
+        let text = PipelineText.with { pieces in
+            switch bad.piece {
+            case .whole: pieces = PipelineText(whole: bad.text)
+            case .name: pieces.name = bad.text
+            case .source: pieces.source = bad.text
+            case .kafka: pieces.kafka = bad.text
+            case .model: pieces.model = bad.text
+            case .append: pieces.append = bad.text
+            case .sink: pieces.sink = bad.text
+            case .rest: pieces.rest = bad.text
+            }
+        }
+        let environment = ["EMPTY": "", "WORD": "word"]
+        #expect(complaints(text, environment: environment) == bad.complaints)
+        #expect(read(text, environment: environment).file == nil)
+    }
+
+    @Test func thePieceTestsStartFromAGoodFile() {
+        #expect(complaints(PipelineText().text) == [])
+    }
+
+    @Test func complaintsNameFileLineAndColumn() throws {
+        let text = PipelineText.with { $0.rest = "batch: {max_record: 5}" }
+        let complaint = try #require(read(text).complaints.first)
+        #expect(
+            complaint.description
+                == "p.yaml:7:9: error: unknown key 'max_record' in batch; did you mean"
+                + " 'max_records'?")
+    }
+
+    @Test func aFileThatIsNotThereIsAComplaint() {
+        let outcome = PipelineReader.read(path: "/nowhere/p.yaml", environment: [:])
+        #expect(outcome.file == nil)
+        #expect(short(outcome.complaints) == ["1:1: cannot read it: no such file"])
+    }
+
+    @Test func aFolderIsNotAFile() {
+        let outcome = PipelineReader.read(path: "/", environment: [:])
+        #expect(short(outcome.complaints) == ["1:1: cannot read it: is a folder"])
+    }
+
+    @Test func complaintsAreBounded() {
+        let keys = (0..<5000).map { "k\($0): 1" }.joined(separator: "\n")
+        let list = complaints(PipelineText.with { $0.rest = keys })
+        #expect(list.count == 201)
+        #expect(list.last?.hasSuffix("and 4800 more complaints that are not shown") == true)
+    }
+}
