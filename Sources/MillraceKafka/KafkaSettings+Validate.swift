@@ -3,7 +3,9 @@ package import MillraceCore
 
 /// What is wrong with one property of a pipeline file.
 package struct PropertyComplaint: Sendable, Equatable {
+    /// Where the property stands.
     package let scope: KafkaPropertyRules.Scope
+    /// The property's name, or the pipeline's setting of a topic name.
     package let name: String
     /// One line, never the value of a secret.
     package let message: String
