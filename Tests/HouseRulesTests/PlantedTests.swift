@@ -9,10 +9,10 @@ import Testing
     }
 
     @Test func strippingKeepsCodeAndLines() {
-        let text = #"""
+        let text = ##"""
             let a = "no! \(b!) no!" // c!
             /* d! */ let e = #"f! \(g!) \#(h!)"# + "\"!"
-            """#
+            """##
         let code = CodeText.strip(text)
         #expect(code.split(separator: "\n").count == 2)
         #expect(code.filter { $0 == "!" }.count == 2)

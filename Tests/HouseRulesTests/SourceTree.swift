@@ -64,14 +64,9 @@ enum SourceTree {
         var files: [SourceFile] = []
         for entry in entries {
             let url = root.appendingPathComponent(entry)
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-                continue
-            }
-            let inside = FileManager.default.enumerator(atPath: url.path)?.compactMap {
-                $0 as? String
-            }
-            let paths = isFolder.boolValue ? (inside ?? []).map { "\(entry)/\($0)" } : [entry]
+            guard FileManager.default.fileExists(atPath: url.path) else { continue }
+            let inside = try? FileManager.default.subpathsOfDirectory(atPath: url.path)
+            let paths = inside?.map { "\(entry)/\($0)" } ?? [entry]
             for path in paths.sorted() where !path.contains("/__pycache__/") {
                 let file = root.appendingPathComponent(path)
                 guard let data = try? Data(contentsOf: file), !data.contains(0),
