@@ -68,8 +68,9 @@ extension KafkaSettings {
                 "queued.max.messages.kbytes",
                 String(clamp(memoryBytes / (library.hasFetchQueueBackoff ? 4 : 2) / 1024, 1024))
             ),
-            // One answer of a broker may overshoot the queue: keep it small beside `memory`.
-            ("fetch.max.bytes", String(max(memoryBytes / 16, messageMaxBytes))),
+            // One answer of a broker may overshoot the queue: keep it small beside `memory`. More
+            // than librdkafka's default of 50 MiB gains nothing.
+            ("fetch.max.bytes", String(max(min(memoryBytes / 16, 50 << 20), messageMaxBytes))),
             // How long an idle broker holds a fetch; new records end it at once.
             ("fetch.wait.max.ms", "100"),
             // Small requests must not wait for each other (the default from 2.10).

@@ -154,17 +154,22 @@ internal import Synchronization
     private func take(_ event: OpaquePointer, into deliveries: inout [Delivery]) {
         let capacity = Int(MILLRACE_DELIVERIES_MIN)
         var answers = [millrace_delivery_t](repeating: millrace_delivery_t(), count: capacity)
+        // A broken connection fails many records for one reason: its text is made once.
+        var last: (answer: millrace_delivery_t, failure: DeliveryFailure)?
         while true {
             let count = unsafe answers.withUnsafeMutableBufferPointer {
                 unsafe millrace_deliveries(event, $0.baseAddress, $0.count)
             }
             guard count > 0 else { return }
             for answer in answers.prefix(count) {
+                let isNew =
+                    last?.answer.error != answer.error || last?.answer.status != answer.status
+                if answer.error != 0, isNew { last = (answer, deliveryFailure(answer)) }
                 deliveries.append(
                     Delivery(
                         slot: Opaque.slot(answer.opaque), run: Opaque.run(answer.opaque),
                         record: Opaque.record(answer.opaque), count: Int(answer.count),
-                        failure: answer.error == 0 ? nil : deliveryFailure(answer)))
+                        failure: answer.error == 0 ? nil : last?.failure))
             }
         }
     }

@@ -16,8 +16,9 @@ struct Stage {
         cluster = try MockCluster(brokerCount: brokers)
         settings = KafkaSettings(topic: "in", group: "g")
         settings.common = [("bootstrap.servers", cluster.bootstrapServers)]
-        // The mock lets a group wait for absent members until their session ends.
-        settings.consumer = [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "200")]
+        // The mock lets a group wait for absent members until their session ends; the first join
+        // waits 3 s with older libraries, which must be less.
+        settings.consumer = [("session.timeout.ms", "4000"), ("heartbeat.interval.ms", "200")]
         settings.sinkTopic = "out"
         settings.deadLetterTopic = "dead"
         settings.modelHeader = "fraud@0123456789ab"
