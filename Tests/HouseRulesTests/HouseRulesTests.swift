@@ -1,6 +1,7 @@
 import Foundation
-import MillraceConfig
 import Testing
+
+@testable import MillraceConfig
 
 /// The rules of CONTRIBUTING.md that a machine can check, over the whole tree.
 @Suite struct HouseRulesTests {
@@ -74,6 +75,20 @@ import Testing
             let path = SourceTree.root.appendingPathComponent(file.path).path
             let complaints = PipelineReader.read(path: path, environment: [:]).complaints
             #expect(complaints.map(\.description) == [])
+        }
+    }
+
+    @Test func dockerFilesFitTheTree() throws {
+        let compose = try #require(SourceTree.all.first { $0.path == "docker/compose.yaml" })
+        var complaints = Complaints(file: compose.path)
+        #expect(YAMLReader.read(Array(compose.text.utf8), into: &complaints) != nil)
+        #expect(complaints.list.map(\.description) == [])
+        let dockerfile = try #require(SourceTree.all.first { $0.path == "docker/Dockerfile" })
+        let sources = DockerText.copied(dockerfile)
+        #expect(sources.contains("pipelines"))
+        for source in sources {
+            let path = SourceTree.root.appendingPathComponent(source).path
+            #expect(FileManager.default.fileExists(atPath: path), "docker/Dockerfile: \(source)")
         }
     }
 

@@ -130,6 +130,12 @@ import Testing
             MetricTable.documented(in: manual).map(\.description) == ["counter millrace_a_total"])
     }
 
+    @Test func dockerCopies() {
+        let text = "COPY a b/ c/\nCOPY --from=build /d /e\nRUN cp f g"
+        let file = SourceFile(path: "docker/Dockerfile", text: text)
+        #expect(DockerText.copied(file) == ["a", "b/"])
+    }
+
     @Test func links() {
         let text = "[a](b.md) [c](https://d) [e](f.md#g) [h](#i)"
         #expect(HouseRulesTests.linkTargets(text) == ["b.md", "f.md"])
