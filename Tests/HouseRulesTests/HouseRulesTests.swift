@@ -78,6 +78,23 @@ import Testing
         }
     }
 
+    @Test func theFirstPagesPipelineIsGood() throws {
+        let page = try #require(SourceTree.all.first { $0.path == "README.md" })
+        let block = try #require(Self.block("yaml", in: page.text))
+        let file = FileManager.default.temporaryDirectory
+            .appendingPathComponent("millrace-readme-\(UUID().uuidString).yaml")
+        try block.write(to: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let complaints = PipelineReader.read(path: file.path, environment: [:]).complaints
+        #expect(complaints.map(\.description) == [])
+    }
+
+    /// The first fenced block of that language.
+    static func block(_ language: String, in text: String) -> String? {
+        let parts = text.components(separatedBy: "\n```\(language)\n")
+        return parts.count > 1 ? parts[1].components(separatedBy: "```").first : nil
+    }
+
     @Test func dockerFilesFitTheTree() throws {
         let compose = try #require(SourceTree.all.first { $0.path == "docker/compose.yaml" })
         var complaints = Complaints(file: compose.path)

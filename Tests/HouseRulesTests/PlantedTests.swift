@@ -136,8 +136,10 @@ import Testing
         #expect(DockerText.copied(file) == ["a", "b/"])
     }
 
-    @Test func links() {
+    @Test func linksAndBlocks() {
         let text = "[a](b.md) [c](https://d) [e](f.md#g) [h](#i)"
+        #expect(HouseRulesTests.block("yaml", in: "a\n```yaml\nb: 1\n```\n") == "b: 1\n")
+        #expect(HouseRulesTests.block("yaml", in: text) == nil)
         #expect(HouseRulesTests.linkTargets(text) == ["b.md", "f.md"])
     }
 }
