@@ -17,7 +17,9 @@ import Testing
 
     @Test func theTreeIsFound() {
         #expect(SourceTree.sources.count > 50)
-        #expect(SourceTree.all.contains { $0.path == "docs/design.md" })
+        for path in ["README.md", "docs/design.md", "docker/Dockerfile", ".ci/run"] {
+            #expect(SourceTree.all.contains { $0.path == path }, "\(path)")
+        }
         #expect(code.contains { $0.isBash && $0.path == "scripts/setup" })
     }
 

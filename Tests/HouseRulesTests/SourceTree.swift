@@ -65,8 +65,9 @@ enum SourceTree {
         for entry in entries {
             let url = root.appendingPathComponent(entry)
             guard FileManager.default.fileExists(atPath: url.path) else { continue }
-            let inside = try? FileManager.default.subpathsOfDirectory(atPath: url.path)
-            let paths = inside?.map { "\(entry)/\($0)" } ?? [entry]
+            // Empty for a file.
+            let inside = (try? FileManager.default.subpathsOfDirectory(atPath: url.path)) ?? []
+            let paths = inside.isEmpty ? [entry] : inside.map { "\(entry)/\($0)" }
             for path in paths.sorted() where !path.contains("/__pycache__/") {
                 let file = root.appendingPathComponent(path)
                 guard let data = try? Data(contentsOf: file), !data.contains(0),
