@@ -119,8 +119,9 @@ extension KafkaSettings {
                 "queue.buffering.max.messages",
                 String(min(clamp(memoryBytes / 1024, 1000), 1_000_000))
             ),
-            // Batches are made of what comes in 5 ms.
-            ("linger.ms", "5"),
+            // The worker hands over a partition's records in groups, each when the one before is
+            // acknowledged; the wait only has to cover the handing over of one group.
+            ("linger.ms", "1"),
             // As Java's clients place keys.
             ("partitioner", "murmur2_random"),
             ("socket.nagle.disable", "true"),

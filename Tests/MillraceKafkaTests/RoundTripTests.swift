@@ -30,7 +30,7 @@ import Testing
         let work = batch(pump) { index in
             index == 0 ? .scored(scored) : .passed
         }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         pump.releaseAll()
         let answers = sink.answers(3)
         #expect(answers.allSatisfy { $0.failure == nil && $0.slot == 3 && $0.run == 0 })
@@ -85,7 +85,7 @@ import Testing
         try #require(pump.until { pump.count == 600 })
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { .scored(pump.value($0) ?? []) }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         let answers = sink.answers(600)
         #expect(answers.reduce(0) { $0 + $1.count } == 600)
         #expect(answers.count < 600, "successes come together")
@@ -112,7 +112,7 @@ import Testing
         try #require(pump.until { pump.count == keys.count })
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { _ in .scored([1]) }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         #expect(sink.answers(keys.count).allSatisfy { $0.failure == nil })
         let output = try stage.read("keyed", keys.count)
         for record in output {
@@ -124,7 +124,7 @@ import Testing
         sink.close()
     }
 
-    @Test func leavesOutDiscardedRuns() throws {
+    @Test func writesTheAskedRunOnly() throws {
         let stage = try Stage(partitions: 2)
         try stage.feed(Stage.numbered(0..<10, partition: 0))
         try stage.feed(Stage.numbered(10..<20, partition: 1))
@@ -133,10 +133,10 @@ import Testing
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { _ in .scored([7]) }
         let run = try #require(work.runs.firstIndex { $0.ticket.partition == 1 })
-        work.runs[run].isDiscarded = true
-        #expect(sink.write(work, from: 0) == .done)
+        let first = work.runs[run].first
+        #expect(sink.write(work, positions: first..<(first + 10)) == .done)
         let answers = sink.answers(10)
-        #expect(answers.allSatisfy { $0.run != run && $0.failure == nil })
+        #expect(answers.allSatisfy { $0.run == run && $0.failure == nil })
         #expect(answers.reduce(0) { $0 + $1.count } == 10)
         pump.close()
         sink.close()
