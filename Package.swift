@@ -46,6 +46,7 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
+    .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(

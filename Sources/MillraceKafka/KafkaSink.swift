@@ -5,8 +5,8 @@ internal import Synchronization
 /// Writes enriched records and dead letters with one idempotent producer. See `Sink` for which
 /// thread may call what.
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
-    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and the
-    // caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
+    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and
+    // the caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
 
     let settings: KafkaSettings
     private let log: Log
