@@ -46,7 +46,6 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
-    .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
