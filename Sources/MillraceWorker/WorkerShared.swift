@@ -50,6 +50,9 @@ final class WorkerShared: Sendable {
     func requestStop() {
         isStopRequested.store(true, ordering: .releasing)
         isSourceOpen.withLock { if $0 { source.wake() } }
+        // Who has looked for the stop under the lock is asleep when we have had the lock, so that
+        // no wake-up is lost.
+        flow.withLock { _ in }
         flow.broadcast(.room)
         flow.broadcast(.work)
     }
