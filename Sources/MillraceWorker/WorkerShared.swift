@@ -63,6 +63,16 @@ final class WorkerShared: Sendable {
         requestStop()
     }
 
+    /// The drain took too long: whatever the worker ends for, the process has to exit, because
+    /// threads may hang.
+    func exceedDeadline() {
+        let earlier = outcome.withLock { outcome in
+            defer { outcome = .deadlineExceeded }
+            return outcome
+        }
+        if let earlier { log(.error, "the drain took too long; the worker ended: \(earlier)") }
+    }
+
     /// Closes the source; no thread of the worker uses it any more.
     func closeSource() {
         isSourceOpen.withLock { $0 = false }
