@@ -143,6 +143,10 @@
     /// Nothing waits and no batch is open.
     package var isIdle: Bool { line.count == 0 && freeSlots.count == batches.count }
 
+    /// Idle, and no record is left out that is to be read again: none rewinds, none waits for the
+    /// sink's restart.
+    package var isSettled: Bool { isIdle && rewinds.isEmpty && !isSinkBroken }
+
     // MARK: Lanes
 
     package enum Take {

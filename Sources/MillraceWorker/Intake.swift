@@ -306,7 +306,7 @@ internal import Synchronization
         guard let end, isShareKnown, revoke == nil, end.isComplete(assigned) else {
             return false
         }
-        return shared.flow.withLock { $0.isIdle && !$0.isRewinding }
+        return shared.flow.withLock { $0.isSettled }
     }
 
     // MARK: Stop

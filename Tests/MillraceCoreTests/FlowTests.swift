@@ -259,6 +259,34 @@ struct FlowTests {
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).map(\.offset) == [0])
     }
 
+    @Test("records that were left out while the sink was broken keep the flow from being settled")
+    func settled() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 0..<2, epoch: flow.open(0))
+        let batch = try required(Self.take(&flow).0)
+        Self.admit(&flow, 1, 0..<2, epoch: flow.open(1))
+        let other = try required(Self.take(&flow).0)
+        flow.deposit(batch)
+        let turn = try required(flow.takeTurn())
+        flow.close([0])
+        _ = flow.wrote(turn, upTo: turn.count)
+        let failure = DeliveryFailure(
+            error: ServiceError(code: "F", message: "fatal", isFatal: true, isRetriable: false),
+            isRecordsFault: false)
+        let effect = flow.delivered(
+            Delivery(slot: turn.slot, run: 0, record: 0, count: 2, failure: failure), nowNs: 0)
+        flow.recycle(try required(effect.finished), tally: BatchTally())
+        flow.deposit(other)
+        let discarded = try required(flow.takeTurn())
+        flow.recycle(
+            try required(flow.wrote(discarded, upTo: discarded.count)), tally: BatchTally())
+        #expect(flow.isIdle)
+        #expect(!flow.isRewinding)
+        #expect(!flow.isSettled)
+        flow.sinkRestarted(nowNs: 0)
+        #expect(!flow.isSettled)
+    }
+
     @Test("what lies behind an abandoned batch is left out too")
     func abandoned() throws {
         var flow = Self.makeFlow(maxRecords: 2)
