@@ -145,6 +145,10 @@ internal import Synchronization
                 .warning, "revoke: batches did not finish in time; their records will come twice")
         }
         commit()
+        endRevoke(revoke)
+    }
+
+    private func endRevoke(_ revoke: Revoke) {
         letGo(revoke.partitions)
         self.revoke = nil
         noteAssignment("partitions revoked", revoke.partitions)
@@ -326,7 +330,9 @@ internal import Synchronization
             unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
             unsafe shared.release(&arrived)
         }
-        if revoke != nil { stepRevoke() } else { commit() }
+        commit()
+        // What was abandoned stays unfinished: the revoke is answered all the same.
+        if let revoke { endRevoke(revoke) }
         return true
     }
 }
