@@ -155,7 +155,8 @@ internal import Synchronization
     }
 
     private func lose(_ partitions: [Int32]) {
-        revoke = nil
+        // A revoke that still waits is answered too, without a commit: nothing is sure any more.
+        if let revoke { endRevoke(revoke) }
         letGo(partitions)
         noteAssignment("partitions lost: others may have taken them over", partitions)
     }
