@@ -75,7 +75,10 @@
 
     /// The first step of giving partitions back: nothing new of them is cut.
     package mutating func stopAdmitting(_ partitions: [Int32]) {
-        for partition in partitions { ledger.stopAdmitting(partition) }
+        for partition in partitions {
+            ledger.stopAdmitting(partition)
+            rewinds[partition] = nil  // The next owner reads these records again.
+        }
     }
 
     /// Whether all that was cut of the partitions is finished.
@@ -351,7 +354,9 @@
     }
 
     private mutating func beginRewind(_ partition: Int32, nowNs: Int64) {
-        guard let (offset, epoch) = ledger.rewind(partition) else { return }
+        guard let (offset, epoch) = ledger.rewind(partition), !ledger.isLeaving(partition) else {
+            return
+        }
         counters.rewinds &+= 1
         let wait = backoffs[partition, default: Backoff(firstNs: 100_000_000)].next()
         rewinds[partition] = Rewind(
