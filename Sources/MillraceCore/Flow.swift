@@ -315,7 +315,7 @@
         if batch.unfinished == 0 { effect.finished = batch }
         guard let failure = delivery.failure else {
             effect.frontier = ledger.finish(ticket, count: delivery.count)
-            if effect.frontier != nil { backoffs[ticket.partition] = nil }
+            if let frontier = effect.frontier { passed(frontier) }
             return effect
         }
         counters.deliveryFailures &+= UInt64(delivery.count)
@@ -331,6 +331,14 @@
             effect.rewinding = ticket.partition
         }
         return effect
+    }
+
+    /// The frontier has moved: what was noted about the records before it is over.
+    private mutating func passed(_ frontier: Ledger.Frontier) {
+        backoffs[frontier.partition] = nil
+        guard let noted = condemned[frontier.partition] else { return }
+        let rest = noted.filter { $0.key >= frontier.offset }
+        condemned[frontier.partition] = rest.isEmpty ? nil : rest
     }
 
     /// The sink reported a failure that is not about one record: everything unfinished is read
