@@ -350,8 +350,11 @@
         }
     }
 
-    /// Whether the broken sink has answered all that it was given, so that it can be restarted.
-    package var canRestartSink: Bool { isSinkBroken && awaited.values.allSatisfy { $0 == 0 } }
+    /// Whether the broken sink has answered all that it was given and nobody writes, so that it can
+    /// be restarted.
+    package var canRestartSink: Bool {
+        isSinkBroken && !sequencer.isTurnTaken && awaited.values.allSatisfy { $0 == 0 }
+    }
 
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false

@@ -5,7 +5,8 @@ package struct Sequencer: Sendable {
     private var nextNumber: UInt64 = 0
     /// Finished batches that wait for their turn: number to slot. At most one a lane.
     private var ready: [UInt64: Int] = [:]
-    private var isTurnTaken = false
+    /// Whether somebody writes.
+    private(set) var isTurnTaken = false
 
     package init() {}
 

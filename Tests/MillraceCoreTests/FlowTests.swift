@@ -263,6 +263,22 @@ struct FlowTests {
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).map(\.offset) == [0])
     }
 
+    @Test("a broken sink is not restarted while somebody writes")
+    func restartDuringWrite() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 0..<2, epoch: flow.open(0))
+        flow.deposit(try required(Self.take(&flow).0))
+        let turn = try required(flow.takeTurn())
+        let failure = DeliveryFailure(
+            error: ServiceError(code: "F", message: "fatal", isFatal: true, isRetriable: false),
+            isRecordsFault: false)
+        _ = flow.delivered(
+            Delivery(slot: turn.slot, run: 0, record: 0, count: 2, failure: failure), nowNs: 0)
+        #expect(!flow.canRestartSink)
+        _ = flow.wrote(turn, upTo: 2)
+        #expect(flow.canRestartSink)
+    }
+
     @Test("records that were left out while the sink was broken keep the flow from being settled")
     func settled() throws {
         var flow = Self.makeFlow()
