@@ -36,8 +36,6 @@ package struct PartitionRun: Sendable {
     package var count: Int
     /// Set when the partition was lost or rewinds: the sink leaves the run's records out.
     package var isDiscarded = false
-    /// The broker refused a record of the run: what it took of it will be read again too.
-    package var hasFailed = false
 
     package init(ticket: Ledger.Ticket, count: Int) {
         self.ticket = ticket
@@ -62,6 +60,9 @@ package struct PartitionRun: Sendable {
     package private(set) var results: UnsafeMutablePointer<RecordResult>
     package let arena = OutputArena()
     package var runs: [PartitionRun] = []
+    /// Indices of runs of which the broker refused a record: what it took of them will be read again
+    /// too. Apart from `runs`, which a lane may be writing from when the refusal comes.
+    package var failedRuns: [Int] = []
     /// Reasons of the dead records, by record index, in no order.
     package private(set) var errors: [(record: Int, error: RecordError)] = []
     /// Sum of the records' `chargedBytes`.
@@ -89,6 +90,7 @@ package struct PartitionRun: Sendable {
     package func reset() {
         count = 0
         runs.removeAll(keepingCapacity: true)
+        failedRuns.removeAll(keepingCapacity: true)
         errors.removeAll(keepingCapacity: errors.capacity <= 64)
         chargedBytes = 0
         unfinished = 0

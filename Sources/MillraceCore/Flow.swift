@@ -319,7 +319,7 @@
             return effect
         }
         counters.deliveryFailures &+= UInt64(delivery.count)
-        batch.runs[delivery.run].hasFailed = true
+        if !batch.failedRuns.contains(delivery.run) { batch.failedRuns.append(delivery.run) }
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
             condemned[ticket.partition, default: [:]][offset] = RecordError(

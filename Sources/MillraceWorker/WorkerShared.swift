@@ -96,12 +96,14 @@ final class WorkerShared: Sendable {
     /// Counts what became of a finished batch, measures its records' latency, frees it.
     func recycle(_ batch: Batch) {
         var tally = BatchTally()
+        // The batch is ours alone now.
+        for run in batch.failedRuns { batch.runs[run].isDiscarded = true }
         let nowUs = clock.wallUs()
         latency.withLock { histogram in
             for index in 0..<batch.count {
                 let result = unsafe batch.results[index]
                 let run = batch.runs[Int(result.run)]
-                if run.isDiscarded || run.hasFailed {
+                if run.isDiscarded {
                     tally.discarded += 1
                     continue
                 }
@@ -120,7 +122,7 @@ final class WorkerShared: Sendable {
         }
         for (record, error) in batch.errors {
             let run = batch.runs[Int(unsafe batch.results[record].run)]
-            guard !run.isDiscarded, !run.hasFailed else { continue }
+            guard !run.isDiscarded else { continue }
             tally.dead[error.kind.ordinal] += 1
         }
         flow.withLock { $0.recycle(batch, tally: tally) }
