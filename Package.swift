@@ -43,6 +43,10 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
+    // Doubles of the contracts; only tests import it.
+    .target(
+        name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
+        path: "Tests/MillraceTestKit"),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
@@ -51,6 +55,9 @@ let tests: [Target] = [
     .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
+    .testTarget(
+        name: "MillraceWorkerTests",
+        dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"]),
 ]
 
 let package = Package(
