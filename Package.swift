@@ -41,11 +41,16 @@ let command: [Target] = [
             .unsafeFlags([
                 "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../../.engines",
                 "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/millrace",
-            ])
+            ]),
         ])
 ]
 
 let tests: [Target] = [
+    // Doubles of the contracts; only tests import it.
+    .target(
+        name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
+        path: "Tests/MillraceTestKit"),
+    .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
@@ -54,6 +59,9 @@ let tests: [Target] = [
     .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
+    .testTarget(
+        name: "MillraceWorkerTests",
+        dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"]),
 ]
 
 let package = Package(

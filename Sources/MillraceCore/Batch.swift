@@ -41,8 +41,6 @@ package struct PartitionRun: Sendable {
     package let lastOffset: Int64
     /// The run is not written: its partition was lost or rewinds, or the batch was abandoned.
     package var isDiscarded = false
-    /// The broker refused a record of the run: what it took of it will be read again too.
-    package var hasFailed = false
 
     package init(ticket: Ledger.Ticket, count: Int, first: Int, lastOffset: Int64) {
         self.ticket = ticket
@@ -71,6 +69,9 @@ package struct PartitionRun: Sendable {
     package private(set) var order: UnsafeMutablePointer<Int32>
     package let arena = OutputArena()
     package var runs: [PartitionRun] = []
+    /// Indices of runs of which the broker refused a record: what it took of them is read again
+    /// too. Apart from `runs`, which a lane may be writing from when the refusal comes.
+    package var failedRuns: [Int] = []
     /// Reasons of the dead records, by record index, in no order.
     package private(set) var errors: [(record: Int, error: RecordError)] = []
     /// Sum of the records' `chargedBytes`.
@@ -103,6 +104,7 @@ package struct PartitionRun: Sendable {
     package func reset() {
         count = 0
         runs.removeAll(keepingCapacity: true)
+        failedRuns.removeAll(keepingCapacity: true)
         errors.removeAll(keepingCapacity: errors.capacity <= 64)
         chargedBytes = 0
         unfinished = 0

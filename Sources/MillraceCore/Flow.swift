@@ -75,7 +75,10 @@
 
     /// The first step of giving partitions back: nothing new of them is cut.
     package mutating func stopAdmitting(_ partitions: [Int32]) {
-        for partition in partitions { ledger.stopAdmitting(partition) }
+        for partition in partitions {
+            ledger.stopAdmitting(partition)
+            rewinds[partition] = nil  // The next owner reads these records again.
+        }
     }
 
     /// Whether all that was cut of the partitions is finished.
@@ -143,6 +146,10 @@
 
     /// Nothing waits and no batch is open.
     package var isIdle: Bool { line.count == 0 && freeSlots.count == batches.count }
+
+    /// Idle, and no record is left out that is to be read again: none rewinds, none waits for the
+    /// sink's restart.
+    package var isSettled: Bool { isIdle && rewinds.isEmpty && !isSinkBroken }
 
     // MARK: Lanes
 
@@ -373,11 +380,11 @@
         if batch.unfinished == 0 { effect.finished = batch }
         guard let failure = delivery.failure else {
             effect.frontier = ledger.finish(ticket, count: delivery.count)
-            if effect.frontier != nil { backoffs[ticket.partition] = nil }
+            if let frontier = effect.frontier { passed(frontier) }
             return effect
         }
         counters.deliveryFailures &+= UInt64(delivery.count)
-        batch.runs[delivery.run].hasFailed = true
+        if !batch.failedRuns.contains(delivery.run) { batch.failedRuns.append(delivery.run) }
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
             if isAlone {
@@ -395,6 +402,15 @@
         return effect
     }
 
+    /// The frontier has moved: what was noted about the records before it is over.
+    private mutating func passed(_ frontier: Ledger.Frontier) {
+        outbox.passed(frontier.partition, frontier: frontier.offset)
+        backoffs[frontier.partition] = nil
+        guard let noted = condemned[frontier.partition] else { return }
+        let rest = noted.filter { $0.key >= frontier.offset }
+        condemned[frontier.partition] = rest.isEmpty ? nil : rest
+    }
+
     /// The sink reported a failure that is not about one record: everything unfinished is read
     /// again once the sink was restarted.
     package mutating func breakSink(nowNs: Int64) {
@@ -404,8 +420,9 @@
         }
     }
 
-    /// Whether the broken sink has answered all that it was given, so that it can be restarted.
-    package var canRestartSink: Bool { isSinkBroken && outbox.awaitedTotal == 0 }
+    /// Whether the broken sink has answered all that it was given and nobody writes, so that it can
+    /// be restarted.
+    package var canRestartSink: Bool { isSinkBroken && !isWriting && outbox.awaitedTotal == 0 }
 
     /// The sink has a new client; what is unfinished is read again.
     package mutating func sinkRestarted(nowNs: Int64) {
@@ -417,7 +434,9 @@
     }
 
     private mutating func beginRewind(_ partition: Int32, nowNs: Int64) {
-        guard let (offset, epoch) = ledger.rewind(partition) else { return }
+        guard let (offset, epoch) = ledger.rewind(partition), !ledger.isLeaving(partition) else {
+            return
+        }
         counters.rewinds &+= 1
         let wait = backoffs[partition, default: Backoff(firstNs: 100_000_000)].next()
         rewinds[partition] = Rewind(

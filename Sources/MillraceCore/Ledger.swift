@@ -32,6 +32,8 @@ package struct Ledger: Sendable {
         var epoch: UInt32
         /// Open for new records; false while it drains or rewinds.
         var isOpen = true
+        /// Is being given back: not opened again by a rewind.
+        var isLeaving = false
         /// Runs from the first unfinished one on; the first has the number `firstRun`.
         var runs: [Run] = []
         /// Runs of `runs` before this index are finished and wait to be cut off.
@@ -116,8 +118,15 @@ package struct Ledger: Sendable {
         accounts[ticket.partition]?.epoch == ticket.epoch
     }
 
-    /// Refuses new records of the partition; those admitted go on (the first step of a revoke).
-    package mutating func stopAdmitting(_ partition: Int32) { accounts[partition]?.isOpen = false }
+    /// Refuses new records of the partition for good; those admitted go on (the first step of a
+    /// revoke).
+    package mutating func stopAdmitting(_ partition: Int32) {
+        accounts[partition]?.isOpen = false
+        accounts[partition]?.isLeaving = true
+    }
+
+    /// Whether the partition is being given back.
+    package func isLeaving(_ partition: Int32) -> Bool { accounts[partition]?.isLeaving ?? false }
 
     /// Records of the partition that are admitted and not finished.
     package func unfinished(_ partition: Int32) -> Int { accounts[partition]?.unfinished ?? 0 }
@@ -136,13 +145,17 @@ package struct Ledger: Sendable {
         lastEpoch &+= 1
         var account = Account(epoch: lastEpoch)
         account.isOpen = false
+        account.isLeaving = old.isLeaving
         account.frontier = frontier
         accounts[partition] = account
         return (frontier, lastEpoch)
     }
 
-    /// Admits records again after `rewind`.
-    package mutating func reopen(_ partition: Int32) { accounts[partition]?.isOpen = true }
+    /// Admits records again after `rewind`, unless the partition is being given back.
+    package mutating func reopen(_ partition: Int32) {
+        guard !isLeaving(partition) else { return }
+        accounts[partition]?.isOpen = true
+    }
 
     /// Closes the account: the partition was given back or lost.
     package mutating func close(_ partition: Int32) { accounts[partition] = nil }

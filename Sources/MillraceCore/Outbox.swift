@@ -87,9 +87,6 @@ struct Outbox: Sendable {
             entry.count = 1
         } else {
             state.head += 1
-            if let until = state.carefulUntil, entry.lastOffset >= until {
-                state.carefulUntil = nil
-            }
         }
         if state.head == state.waiting.count {
             state.waiting.removeAll(keepingCapacity: true)
@@ -133,6 +130,14 @@ struct Outbox: Sendable {
 
     /// Whether the group on its way is a single record, whose fault a refusal then is.
     func isAlone(_ partition: Int32) -> Bool { partitions[partition]?.groupCount == 1 }
+
+    /// The partition's frontier has moved to `offset`: with the record at fault behind it, groups
+    /// may grow again.
+    mutating func passed(_ partition: Int32, frontier offset: Int64) {
+        if let until = partitions[partition]?.carefulUntil, offset > until {
+            partitions[partition]?.carefulUntil = nil
+        }
+    }
 
     /// From its next reading on, records up to `offset` go out one by one.
     mutating func writeCarefully(_ partition: Int32, until offset: Int64) {

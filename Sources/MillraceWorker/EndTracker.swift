@@ -22,6 +22,9 @@ struct EndTracker {
     /// The partition is read again from `offset`.
     mutating func rewound(_ partition: Int32, to offset: Int64) { positions[partition] = offset }
 
+    /// The partition was assigned anew: where its reading begins is not known yet.
+    mutating func reassigned(_ partition: Int32) { positions[partition] = nil }
+
     /// Whether all these partitions have been read to their ends.
     func isComplete(_ partitions: [Int32]) -> Bool {
         partitions.allSatisfy { (positions[$0] ?? -1) >= (ends[$0] ?? 0) }

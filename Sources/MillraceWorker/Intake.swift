@@ -10,6 +10,9 @@ internal import Synchronization
     private let verifyTopics: @Sendable () throws(ServiceError) -> Void
 
     private var assigned: [Int32] = []
+    /// False until the group has told us our share, and again while an eager rebalance has taken
+    /// all of it away: having nothing to read then is not the end.
+    private var isShareKnown = false
     /// Epoch of each partition by its number; 0 where it is not ours.
     private var epochs: [UInt32] = []
     private var arrived = unsafe ContiguousArray<RecordView>()
@@ -115,7 +118,11 @@ internal import Synchronization
 
     private func take(_ partitions: [Int32]) {
         let opened = shared.flow.withLock { flow in partitions.map { flow.open($0) } }
-        for (partition, epoch) in zip(partitions, opened) { setEpoch(epoch, of: partition) }
+        for (partition, epoch) in zip(partitions, opened) {
+            setEpoch(epoch, of: partition)
+            end?.reassigned(partition)
+        }
+        isShareKnown = true
         assigned = (assigned + partitions).sorted()
         source.assign(partitions)
         if isPaused, !partitions.isEmpty { source.pause(partitions) }
@@ -138,13 +145,18 @@ internal import Synchronization
                 .warning, "revoke: batches did not finish in time; their records will come twice")
         }
         commit()
+        endRevoke(revoke)
+    }
+
+    private func endRevoke(_ revoke: Revoke) {
         letGo(revoke.partitions)
         self.revoke = nil
         noteAssignment("partitions revoked", revoke.partitions)
     }
 
     private func lose(_ partitions: [Int32]) {
-        revoke = nil
+        // A revoke that still waits is answered too, without a commit: nothing is sure any more.
+        if let revoke { endRevoke(revoke) }
         letGo(partitions)
         noteAssignment("partitions lost: others may have taken them over", partitions)
     }
@@ -153,6 +165,7 @@ internal import Synchronization
         shared.flow.withLock { $0.close(partitions) }
         for partition in partitions { setEpoch(0, of: partition) }
         assigned.removeAll { partitions.contains($0) }
+        if assigned.isEmpty { isShareKnown = false }
         source.unassign(partitions)
     }
 
@@ -295,13 +308,11 @@ internal import Synchronization
 
     /// `untilEnd`: all of our partitions have been read to the end and all of it is finished.
     private var isAtEnd: Bool {
-        guard let end, hasBeenAssigned, revoke == nil, end.isComplete(assigned) else {
+        guard let end, isShareKnown, revoke == nil, end.isComplete(assigned) else {
             return false
         }
-        return shared.flow.withLock { $0.isIdle && !$0.isRewinding }
+        return shared.flow.withLock { $0.isSettled }
     }
-
-    private var hasBeenAssigned: Bool { shared.status.withLock { $0.rebalances > 0 } }
 
     // MARK: Stop
 
@@ -320,7 +331,9 @@ internal import Synchronization
             unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
             unsafe shared.release(&arrived)
         }
-        if revoke != nil { stepRevoke() } else { commit() }
+        commit()
+        // What was abandoned stays unfinished: the revoke is answered all the same.
+        if let revoke { endRevoke(revoke) }
         return true
     }
 }

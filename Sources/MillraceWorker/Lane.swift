@@ -110,7 +110,7 @@ internal import Synchronization
     }
 
     private func judge(_ batch: Batch) -> FailurePolicy.Verdict {
-        let dead = batch.errors.count
+        let dead = shared.settings.onError == .deadLetter ? batch.errors.count : 0
         return shared.failures.withLock { policy in
             policy.judge(
                 records: batch.count, scored: features.rowCount, refused: refused.count,

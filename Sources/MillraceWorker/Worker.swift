@@ -107,7 +107,7 @@ package final class Worker: Sendable {
 
     private func runIntake() {
         let isDrained = Intake(shared: shared, verifyTopics: verifyTopics).run()
-        shared.end(isDrained ? .finished : .deadlineExceeded)
+        if isDrained { shared.end(.finished) } else { shared.exceedDeadline() }
         shared.status.withLock { $0.hasEnded = true }
     }
 

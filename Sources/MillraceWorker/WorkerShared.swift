@@ -50,6 +50,9 @@ final class WorkerShared: Sendable {
     func requestStop() {
         isStopRequested.store(true, ordering: .releasing)
         isSourceOpen.withLock { if $0 { source.wake() } }
+        // Who has looked for the stop under the lock is asleep when we have had the lock, so that
+        // no wake-up is lost.
+        flow.withLock { _ in }
         flow.broadcast(.room)
         flow.broadcast(.work)
     }
@@ -58,6 +61,16 @@ final class WorkerShared: Sendable {
     func end(_ reason: WorkerOutcome) {
         outcome.withLock { if $0 == nil { $0 = reason } }
         requestStop()
+    }
+
+    /// The drain took too long: whatever the worker ends for, the process has to exit, because
+    /// threads may hang.
+    func exceedDeadline() {
+        let earlier = outcome.withLock { outcome in
+            defer { outcome = .deadlineExceeded }
+            return outcome
+        }
+        if let earlier { log(.error, "the drain took too long; the worker ended: \(earlier)") }
     }
 
     /// Closes the source; no thread of the worker uses it any more.
@@ -83,12 +96,14 @@ final class WorkerShared: Sendable {
     /// Counts what became of a finished batch, measures its records' latency, frees it.
     func recycle(_ batch: Batch) {
         var tally = BatchTally()
+        // The batch is ours alone now.
+        for run in batch.failedRuns { batch.runs[run].isDiscarded = true }
         let nowUs = clock.wallUs()
         latency.withLock { histogram in
             for index in 0..<batch.count {
                 let result = unsafe batch.results[index]
                 let run = batch.runs[Int(result.run)]
-                if run.isDiscarded || run.hasFailed {
+                if run.isDiscarded {
                     tally.discarded += 1
                     continue
                 }
@@ -107,7 +122,7 @@ final class WorkerShared: Sendable {
         }
         for (record, error) in batch.errors {
             let run = batch.runs[Int(unsafe batch.results[record].run)]
-            guard !run.isDiscarded, !run.hasFailed else { continue }
+            guard !run.isDiscarded else { continue }
             tally.dead[error.kind.ordinal] += 1
         }
         flow.withLock { $0.recycle(batch, tally: tally) }

@@ -322,6 +322,10 @@ struct FlowTests {
         let dead = again.errors.map(\.record)
         #expect(dead == [1])
         #expect(again.error(of: 1)?.kind == .rejected)
+        // Once it is through, nothing is kept about it: the list would grow without bound.
+        #expect(Self.finish(&flow, again).map(\.offset) == [10])
+        Self.admit(&flow, 0, 7..<9, epoch: seek.epoch)
+        #expect(try required(Self.take(&flow).0).errors.isEmpty)
     }
 
     @Test("a broken sink discards what is written until it is restarted, then all is read again")
@@ -356,6 +360,46 @@ struct FlowTests {
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).isEmpty)
         flow.sinkRestarted(nowNs: 0)
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).map(\.offset) == [0])
+    }
+
+    @Test("a broken sink is not restarted while somebody writes")
+    func restartDuringWrite() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 0..<2, epoch: flow.open(0))
+        flow.deposit(try required(Self.take(&flow).0))
+        #expect(flow.takeTurn() == true)
+        guard case .write(let write) = flow.nextStep() else {
+            Issue.record("nothing to write")
+            return
+        }
+        _ = Self.answer(&flow, write, failure: Self.failure(fatal: true))
+        #expect(!flow.canRestartSink)
+        if let batch = flow.wrote(write, 2) { Self.release(&flow, batch) }
+        guard case .end = flow.nextStep() else {
+            Issue.record("wrote into a broken sink")
+            return
+        }
+        #expect(flow.canRestartSink)
+    }
+
+    @Test("records that were left out while the sink was broken keep the flow from being settled")
+    func settled() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 0..<2, epoch: flow.open(0))
+        let batch = try required(Self.take(&flow).0)
+        Self.admit(&flow, 1, 0..<2, epoch: flow.open(1))
+        let other = try required(Self.take(&flow).0)
+        flow.deposit(batch)
+        let write = Self.write(&flow)[0]
+        flow.close([0])
+        _ = Self.answer(&flow, write, failure: Self.failure(fatal: true))
+        flow.deposit(other)
+        #expect(Self.write(&flow).isEmpty)
+        #expect(flow.isIdle)
+        #expect(!flow.isRewinding)
+        #expect(!flow.isSettled)
+        flow.sinkRestarted(nowNs: 0)
+        #expect(!flow.isSettled)
     }
 
     @Test("what lies behind an abandoned batch is left out too, what lies before it is not")
