@@ -142,12 +142,8 @@ internal import Synchronization
         case .pass: _ = batch.passDeadRecords()
         case .stop:
             let (record, error) = batch.errors[0]
-            let origin = unsafe batch.records[record]
             batch.isAbandoned = true
-            shared.end(
-                .recordRefused(
-                    unsafe "record at partition \(origin.partition) offset \(origin.offset): "
-                        + error.message))
+            shared.refuse(record, of: batch, error)
         }
     }
 }

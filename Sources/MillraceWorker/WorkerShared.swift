@@ -79,6 +79,15 @@ final class WorkerShared: Sendable {
         source.close()
     }
 
+    /// Ends the worker for the sake of one record.
+    func refuse(_ record: Int, of batch: Batch, _ error: RecordError) {
+        let origin = unsafe batch.records[record]
+        end(
+            .recordRefused(
+                unsafe "record at partition \(origin.partition) offset \(origin.offset): "
+                    + error.message))
+    }
+
     var endReason: WorkerOutcome? { outcome.withLock { $0 } }
 
     func now() -> Int64 { clock.monotonicNs() }

@@ -26,6 +26,11 @@ extension WorkerShared {
         case .full(let written):
             return flow.withLock { $0.wrote(write, written) }
         case .failed(let written, let error):
+            let record = unsafe Int(write.batch.order[start + written])
+            if settings.onError == .stop, let reason = write.batch.error(of: record) {
+                // Too large for the output, seen by the sink, and no dead letters to go to.
+                refuse(record, of: write.batch, reason)
+            }
             log(.error, "output failed: \(error)")
             status.withLock { $0.sinkProblem = error.description }
             return flow.withLock { flow in

@@ -39,6 +39,8 @@ package import MillraceCore
         var acknowledged: [Int32: Set<Int64>] = [:]
         var answer: @Sendable (Written) -> Answer = { _ in .acknowledge }
         var refuseWrite: @Sendable (Written) -> ServiceError? = { _ in nil }
+        var isTooLarge: @Sendable (Written) -> Bool = { _ in false }
+        var hasDeadLetters = true
         var capacity = Int.max
         /// Something may have to be answered; a rule is asked once a record until it changes.
         var isDue = false
@@ -76,6 +78,14 @@ package import MillraceCore
         state.change { $0.refuseWrite = rule }
     }
 
+    /// Enriched records that are too large to be enqueued: they become dead letters in `write`.
+    package func findTooLarge(_ rule: @escaping @Sendable (Written) -> Bool) {
+        state.change { $0.isTooLarge = rule }
+    }
+
+    /// Dead letters cannot be enqueued.
+    package func takeDeadLettersAway() { state.change { $0.hasDeadLetters = false } }
+
     /// Most unanswered records.
     package func setCapacity(_ capacity: Int) { state.change { $0.capacity = capacity } }
 
@@ -103,11 +113,6 @@ package import MillraceCore
 
     package var pendingCount: Int { state.read { $0.pending.count } }
 
-    /// Unanswered records of one partition.
-    package func pendingCount(of partition: Int32) -> Int {
-        state.read { state in state.pending.count { $0.written.partition == partition } }
-    }
-
     package var restarts: Int { state.read { $0.restarts } }
 
     /// How often `write` found the queue full.
@@ -133,12 +138,19 @@ package import MillraceCore
             let count = position - positions.lowerBound
             let index = unsafe Int(batch.order[position])
             let result = unsafe batch.results[index]
-            let written = Self.written(batch, index)
+            var written = Self.written(batch, index)
+            if written.state == .scored, state.read({ $0.isTooLarge(written) }) {
+                batch.markDead(index, RecordError(.tooLarge, "too large on purpose"))
+                written = Self.written(batch, index)
+            }
             let progress: WriteProgress? = state.change { state in
                 if result.state == .taken {
                     state.violations.append("a record was not decided")
                 }
                 if state.isBroken { return .failed(written: count, Self.fatal) }
+                if written.state == .dead, !state.hasDeadLetters {
+                    return .failed(written: count, Self.noDeadLetters)
+                }
                 if let error = state.refuseWrite(written) {
                     return .failed(written: count, error)
                 }
@@ -280,6 +292,8 @@ package import MillraceCore
         code: "_FATAL", message: "broken on purpose", isFatal: true, isRetriable: false)
     private static let purged = ServiceError(
         code: "_PURGE_QUEUE", message: "purged", isFatal: false, isRetriable: false)
+    private static let noDeadLetters = ServiceError(
+        code: "TEST", message: "no dead-letter topic", isFatal: false, isRetriable: false)
     private static let noClient = ServiceError(
         code: "TEST", message: "no client on purpose", isFatal: false, isRetriable: true)
 }

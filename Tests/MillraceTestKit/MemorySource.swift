@@ -64,17 +64,17 @@ package import MillraceCore
     private let state: Guarded<State>
     private let tellsEnds: Bool
     private let checkStore: @Sendable (Int32, Int64, [Item]) -> String?
-    private let onMove: @Sendable (Int32) -> Void
+    private let onSeek: @Sendable (Int32) -> Void
 
     /// - Parameters:
     ///   - assigns: partitions given on `start`; nil for all.
     ///   - tellsEnds: whether `.reachedEnd` events come.
     ///   - checkStore: told each stored offset (partition, next, items); text is a violation.
-    ///   - onMove: told when a partition is assigned or moved.
+    ///   - onSeek: told when a partition is moved.
     package init(
         partitions: Int = 1, assigns: [Int32]? = nil, tellsEnds: Bool = false,
         checkStore: @escaping @Sendable (Int32, Int64, [Item]) -> String? = { _, _, _ in nil },
-        onMove: @escaping @Sendable (Int32) -> Void = { _ in }
+        onSeek: @escaping @Sendable (Int32) -> Void = { _ in }
     ) {
         let all = (0..<partitions).map { Int32($0) }
         state = Guarded(
@@ -83,7 +83,7 @@ package import MillraceCore
                 assignsOnStart: assigns ?? all))
         self.tellsEnds = tellsEnds
         self.checkStore = checkStore
-        self.onMove = onMove
+        self.onSeek = onSeek
     }
 
     // MARK: For the test
@@ -114,6 +114,9 @@ package import MillraceCore
     }
 
     package func send(_ event: SourceEvent) { state.change { $0.events.append(event) } }
+
+    /// Events that the worker has not taken yet.
+    package var waitingEvents: Int { state.read { $0.events.count } }
 
     package func failSeeks(_ count: Int) { state.change { $0.seekFailures = count } }
 
@@ -248,7 +251,6 @@ package import MillraceCore
             partition.stored = nil
             partition.isEndTold = false
         }
-        for partition in partitions { onMove(partition) }
     }
 
     package func unassign(_ partitions: [Int32]) {
@@ -298,7 +300,7 @@ package import MillraceCore
             }
             state.partitions[index].position = offset
             state.partitions[index].isEndTold = false
-            onMove(partition)
+            onSeek(partition)
             return false
         }
         if fails { throw Self.failure("seek failed on purpose") }

@@ -31,7 +31,10 @@ struct GroupTests {
 
     @Test("a revoke gives up a stuck sink after its budget; late answers store nothing")
     func revokeBudget() throws {
-        let rig = try Rig { $0.revokeBudgetNs = 2_000_000_000 }
+        let rig = try Rig {
+            $0.revokeBudgetNs = 2_000_000_000
+            $0.batch = BatchPolicy(maxRecords: 5, maxBytes: 1 << 20, maxWaitNs: 0)
+        }
         rig.sink.hold()
         rig.source.append(0, numbers(0..<50))
         try rig.start()
@@ -44,9 +47,10 @@ struct GroupTests {
         rig.source.send(.assigned([0]))
         try rig.wait("read again") { rig.worker.counters.recordsIn == 100 }
         // The old answers first: they must not count for the new assignment.
-        let seen = Once()
-        rig.sink.answer { $0.offset == 0 && seen.first() ? .acknowledge : .later }
-        try rig.wait("an old answer") { rig.sink.topic.count == 1 }
+        let answered = Counter()
+        rig.sink.answer { _ in answered.next() < 5 ? .acknowledge : .later }
+        try rig.wait("old answers") { rig.sink.topic.count == 5 }
+        try rig.wait("they are taken") { rig.worker.counters.batches >= 1 }
         #expect(rig.source.partition(0).stored == nil)
         rig.sink.acknowledgeAll()
         try rig.wait("all through") { rig.source.partition(0).stored == 50 }
@@ -99,7 +103,7 @@ struct GroupTests {
         try rig.start()
         try rig.wait("all taken in") { rig.worker.counters.recordsIn == 100 }
         rig.source.send(.revoked([0, 1]))
-        try rig.wait("the revoke is taken") { rig.source.handedOut == 100 }
+        try rig.wait("the revoke is taken") { rig.source.waitingEvents == 0 }
         rig.source.append(0, numbers(50..<55))
         try rig.wait("the intake has looked") { rig.worker.counters.recordsIn >= 105 }
         // Partition 1 keeps the revoke waiting while 0 fails.

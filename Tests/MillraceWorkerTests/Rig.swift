@@ -15,7 +15,7 @@ final class Rig: Sendable {
     /// Offsets may only be stored when all records before them were acknowledged.
     static func makeSource(
         _ sink: MemorySink, partitions: Int, assigns: [Int32]?, tellsEnds: Bool,
-        onMove: @escaping @Sendable (Int32) -> Void
+        onSeek: @escaping @Sendable (Int32) -> Void
     ) -> MemorySource {
         MemorySource(
             partitions: partitions, assigns: assigns, tellsEnds: tellsEnds,
@@ -26,19 +26,19 @@ final class Rig: Sendable {
                     }
                 }
                 return nil
-            }, onMove: onMove)
+            }, onSeek: onSeek)
     }
 
     init(
         partitions: Int = 1, assigns: [Int32]? = nil, tellsEnds: Bool = false,
         clock: WorkerClock = FastClock.make(),
         _ change: (inout WorkerSettings) -> Void = { _ in },
-        onMove: @escaping @Sendable (Int32) -> Void = { _ in },
+        onSeek: @escaping @Sendable (Int32) -> Void = { _ in },
         verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void = {}
     ) throws {
         sink = MemorySink()
         source = Self.makeSource(
-            sink, partitions: partitions, assigns: assigns, tellsEnds: tellsEnds, onMove: onMove)
+            sink, partitions: partitions, assigns: assigns, tellsEnds: tellsEnds, onSeek: onSeek)
         var settings = WorkerSettings()
         // The fast clock makes these seconds of a test: twenty times as long here.
         settings.drainBudgetNs = 600_000_000_000

@@ -162,6 +162,33 @@ struct ScoringTests {
         #expect(rig.sink.values(0) == doubled(0..<Int(count)))
     }
 
+    @Test("on_error stop: a record that is too large for the output stops the worker as well")
+    func onErrorStopTooLarge() throws {
+        let rig = try Rig { $0.onError = .stop }
+        rig.sink.takeDeadLettersAway()
+        rig.sink.findTooLarge { $0.offset == 5 }
+        rig.source.append(0, numbers(0..<20))
+        try rig.start()
+        guard case .recordRefused(let reason) = rig.end() else {
+            Issue.record("ended otherwise")
+            return
+        }
+        #expect(reason.contains("partition 0 offset 5: too large"))
+        #expect((rig.source.partition(0).committed ?? 0) <= 5)
+    }
+
+    @Test("a record that is too large for the output is a dead letter")
+    func tooLarge() throws {
+        let rig = try Rig()
+        rig.sink.findTooLarge { $0.offset == 5 }
+        rig.source.append(0, numbers(0..<20))
+        try rig.start()
+        try rig.waitForOutput(20)
+        #expect(rig.stop() == .finished)
+        #expect(rig.sink.deadLetters.map(\.reason?.kind) == [.tooLarge])
+        #expect(rig.worker.counters.deadTotal == 1)
+    }
+
     @Test("on_error pass: the record goes out as it came")
     func onErrorPass() throws {
         let rig = try Rig { $0.onError = .pass }

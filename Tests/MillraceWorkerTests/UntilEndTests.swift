@@ -94,6 +94,33 @@ struct UntilEndTests {
         #expect(rig.source.partition(0).committed == 20)
     }
 
+    @Test("a broken engine is given up after a few tries")
+    func brokenEngine() throws {
+        let rig = try Self.makeRig(partitions: 1)
+        rig.model.refuseAll(true)
+        rig.source.append(0, numbers(0..<20))
+        try rig.start()
+        guard case .unavailable(let reason) = rig.end() else {
+            Issue.record("ended otherwise")
+            return
+        }
+        #expect(reason.contains("the engine refuses every record"))
+        #expect(rig.sink.topic.isEmpty)
+        #expect(rig.source.partition(0).committed == nil)
+    }
+
+    @Test("a broker that stays away is given up after a minute")
+    func noBroker() throws {
+        let rig = try Rig(
+            clock: FastClock.make(speed: 500), { $0.untilEnd = true },
+            verifyTopics: { () throws(ServiceError) in
+                throw ServiceError(
+                    code: "_TRANSPORT", message: "no broker", isFatal: false, isRetriable: true)
+            })
+        try rig.start()
+        #expect(rig.end() == .unavailable("no broker (_TRANSPORT)"))
+    }
+
     @Test("a member without partitions ends")
     func nothingAssigned() throws {
         let rig = try Self.makeRig(partitions: 1, assigns: [])
