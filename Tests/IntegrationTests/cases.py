@@ -13,6 +13,8 @@ from worker import Worker, pipeline
 
 NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 TOLERANCE = 1e-6
+# A group notices a dead member after this; the default of 45 s would only make the tests long.
+SHORT_SESSION = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
 
 
 class BrokerCase(unittest.TestCase):

@@ -26,6 +26,10 @@ class Record:
         return found[-1].decode() if found and found[-1] is not None else None
 
 
+# The clients here must not fill the run's output while a broker is down on purpose.
+QUIET = {"log_level": "0"}
+
+
 def new_name(word):
     """A topic or group name that no other test has."""
     return f"{word}-{uuid.uuid4().hex[:10]}"
@@ -33,7 +37,7 @@ def new_name(word):
 
 def create_topic(bootstrap, name, partitions, **config):
     """Makes the topic and waits until its leaders serve. Records of any age stay in it."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(QUIET | {"bootstrap.servers": bootstrap})
     settings = {"retention.ms": "-1"} | {k.replace("_", "."): str(v) for k, v in config.items()}
     topic = NewTopic(name, partitions, config=settings)
     admin.create_topics([topic])[name].result(60)
@@ -48,7 +52,7 @@ def _has_leaders(admin, name, partitions):
 
 
 def new_producer(bootstrap, **config):
-    return Producer({
+    return Producer(QUIET | {
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 20,
         "batch.size": 1_000_000, "queue.buffering.max.messages": 500_000,
         "message.timeout.ms": 0} | {k.replace("_", "."): v for k, v in config.items()})
@@ -88,8 +92,8 @@ class Watcher:
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "watcher",
-                                  "enable.auto.commit": False})
+        self.consumer = Consumer(QUIET | {
+            "bootstrap.servers": bootstrap, "group.id": "watcher", "enable.auto.commit": False})
 
     def partitions(self, topic):
         return sorted(self.consumer.list_topics(topic, timeout=60).topics[topic].partitions)
@@ -104,8 +108,8 @@ class Watcher:
 
     def committed(self, group, topic):
         """Committed offset by partition; 0 where there is none."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group,
-                             "enable.auto.commit": False})
+        consumer = Consumer(QUIET | {
+            "bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
         asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
         found = consumer.committed(asked, timeout=60)
         consumer.close()
@@ -124,7 +128,7 @@ def read_all(bootstrap, topic, seconds=180):
     watcher = Watcher(bootstrap)
     partitions = watcher.partitions(topic)
     watcher.close()
-    consumer = Consumer({
+    consumer = Consumer(QUIET | {
         "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
         "enable.partition.eof": True, "isolation.level": "read_committed",
         "auto.offset.reset": "earliest", "fetch.max.bytes": 16_000_000})

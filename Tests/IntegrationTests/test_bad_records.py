@@ -12,6 +12,8 @@ from worker import model_header
 
 PARTITIONS = 3
 FIELD = b"fraud_score"  # some records of the corpus have this field already
+LARGE = 20_000
+FIRST_MS = 1_700_000_000_000
 BROKEN = b'{"amount":'
 
 
@@ -45,7 +47,7 @@ class BadRecordCase(BrokerCase):
     @staticmethod
     def record(number, value):
         headers = [("n", b"%d" % number), ("n", b"again"), ("null", None)]
-        return Record(b"k%d" % number, value, headers, 1_700_000_000_000 + number,
+        return Record(b"k%d" % number, value, headers, FIRST_MS + number,
                       number % PARTITIONS)
 
     def assert_good_ones_scored(self, sink, mixed):
@@ -214,8 +216,8 @@ class OddRecordTests(BadRecordCase):
         self.assertEqual({r.value for r in letters}, {b""})
         self.assertEqual({r.header("millrace-error-class") for r in letters}, {"malformed"})
 
-    def check_too_large(self, kafka, **sink_config):
-        """One record of a hundred fits the input topic and, enriched, not the output topic."""
+    def check_too_large(self, kafka, letter_value, **sink_config):
+        """A record of each hundred fits the input topic and, enriched, not the output topic."""
         source, sink = self.topic("in", 1), self.topic("out", 1, **sink_config)
         dead = self.topic("dead", 1)
         rows = bench_data.rows()
@@ -223,27 +225,52 @@ class OddRecordTests(BadRecordCase):
         for number in range(1_000):
             value = rows[number]
             if number % 100 == 50:
-                value = value[:-1] + b',"note":"' + b"x" * (20_000 - len(value)) + b'"}'
+                value = value[:-1] + b',"note":"' + b"x" * (LARGE - len(value) - 10) + b'"}'
             sent.append(Record(b"%d" % number, value, [], None, 0))
         records.load(self.bootstrap, source, sent)
         worker = self.worker(self.pipeline(source, sink, dead=dead, kafka=kafka), "--until-end")
         self.assertEqual(worker.wait_exit(), 0, worker.tail())
-        large = [r for n, r in enumerate(sent) if n % 100 == 50]
+        large = [r for r in sent if len(r.value) == LARGE]
         letters = records.read_all(self.bootstrap, dead)[0]
-        classes = {r.header("millrace-error-class") for r in letters}
-        self.assertEqual([(r.key, r.value) for r in letters],
-                         [(r.key, r.value) for r in large], classes)
-        self.assertLessEqual(classes, {"too_large", "rejected"})
-        scored = records.read_all(self.bootstrap, sink)[0]
-        keys = [r.key for r in scored]
-        self.assertEqual(list(dict.fromkeys(keys)), [r.key for r in sent if r not in large])
-        self.tell(f"{len(keys) - len(set(keys))} came twice, {classes}")
+        self.assertEqual([r.key for r in letters], [r.key for r in large])
+        for letter, record in zip(letters, large):
+            self.assertEqual(letter.value, letter_value(record))
+        scored = [r.key for r in records.read_all(self.bootstrap, sink)[0]]
+        self.assertEqual(list(dict.fromkeys(scored)),
+                         [r.key for r in sent if len(r.value) != LARGE])
+        self.tell(f"{len(scored) - len(set(scored))} came twice")
+        return letters
 
     def test_too_large_for_the_producer(self):
-        self.check_too_large({"producer": {"message.max.bytes": "20000"}})
+        """With its reason the letter is too large as well: the value stays in the source topic."""
+        letters = self.check_too_large({"producer": {"message.max.bytes": str(LARGE)}},
+                                       lambda record: None)
+        for letter in letters:
+            self.assertEqual(letter.header("millrace-error-class"), "too_large")
+            self.assertEqual(letter.header("millrace-error-value-omitted"), "true")
 
     def test_too_large_for_the_output_topic(self):
-        self.check_too_large({}, max_message_bytes=20_000)
+        """The broker refuses whole requests; the neighbours must not suffer."""
+        letters = self.check_too_large({}, lambda record: record.value,
+                                       max_message_bytes=LARGE)
+        self.assertEqual({r.header("millrace-error-class") for r in letters}, {"rejected"})
+
+    def test_a_timestamp_that_the_output_topic_refuses(self):
+        source = self.topic("in", 1)
+        sink = self.topic("out", 1, message_timestamp_before_max_ms=3_600_000)
+        dead = self.topic("dead", 1)
+        rows = bench_data.rows()
+        sent = [Record(b"%d" % n, rows[n], [], FIRST_MS if n % 50 == 7 else None, 0)
+                for n in range(1_000)]
+        records.load(self.bootstrap, source, sent)
+        worker = self.worker(self.pipeline(source, sink, dead=dead), "--until-end")
+        self.assertEqual(worker.wait_exit(), 0, worker.tail())
+        letters = records.read_all(self.bootstrap, dead)[0]
+        self.assertEqual([(r.key, r.value, r.timestamp) for r in letters],
+                         [(r.key, r.value, FIRST_MS) for r in sent if r.timestamp])
+        self.assertEqual({r.header("millrace-error-class") for r in letters}, {"rejected"})
+        scored = [r.key for r in records.read_all(self.bootstrap, sink)[0]]
+        self.assertEqual(list(dict.fromkeys(scored)), [r.key for r in sent if not r.timestamp])
 
 
 if __name__ == "__main__":

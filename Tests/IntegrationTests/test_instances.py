@@ -2,13 +2,11 @@
 import unittest
 
 from brokers import wait_until
-from cases import BrokerCase
+from cases import SHORT_SESSION, BrokerCase
 from worker import debian_library, version
 
 PARTITIONS = 6
 PER_SECOND = 12_000
-# A group notices a dead member after this; the default of 45 s would only make the tests long.
-SHORT_SESSION = {"consumer": {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}}
 
 
 class ScaleTests(BrokerCase):
@@ -57,7 +55,7 @@ class KillTests(BrokerCase):
 
     def kill_five_times(self, environment=None):
         source, sink = self.topic("in", PARTITIONS), self.topic("out", PARTITIONS)
-        content = self.pipeline(source, sink, kafka=SHORT_SESSION)
+        content = self.pipeline(source, sink, kafka={"consumer": SHORT_SESSION})
         feed = self.feed(source, PARTITIONS, PER_SECOND)
         for _ in range(5):
             before = self.watcher.count(sink)

@@ -82,11 +82,12 @@ class SecureTests(BrokerCase):
     def test_works_with_the_least_rights(self):
         records.load(self.bootstrap, self.source, [
             records.numbered(n, bench_data.rows(), PARTITIONS) for n in range(2_000)])
-        worker = self.worker(self.secure_pipeline(),
-                             environment={"WORKER_PASSWORD": "worker-secret"})
-        worker.wait_not_ready(self.source)  # no rights yet
+        secret = {"WORKER_PASSWORD": "worker-secret"}
+        without = self.worker(self.secure_pipeline(), environment=secret)
+        self.assertEqual(without.wait_exit(), 65, without.tail())
+        self.assertIn(f"'{self.source}' (TOPIC_AUTHORIZATION_FAILED)", without.stderr)
         self.allow_all_that_is_needed()
-        worker.wait_ready()
+        worker = self.worker(self.secure_pipeline(), environment=secret).wait_ready()
         self.wait_no_lag(worker, self.source)
         self.stop(worker)
         self.assertEqual(self.assert_numbered(self.sink, 2_000, PARTITIONS), 0)

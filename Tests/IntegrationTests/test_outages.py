@@ -7,7 +7,7 @@ import unittest
 import bench_data
 import brokers
 import records
-from cases import BrokerCase
+from cases import SHORT_SESSION, BrokerCase
 from worker import MemorySampler
 
 PARTITIONS = 4
@@ -68,6 +68,10 @@ class BlockedOutputTests(BrokerCase):
     def output_topic(self):
         return records.create_topic(self.output.bootstrap, records.new_name("out"), PARTITIONS)
 
+    def two_clusters(self):
+        return {"consumer": SHORT_SESSION,
+                "producer": {"bootstrap.servers": self.output.bootstrap}}
+
     def numbered(self, numbers):
         return (records.numbered(n, self.rows, PARTITIONS) for n in numbers)
 
@@ -75,7 +79,7 @@ class BlockedOutputTests(BrokerCase):
         source, sink = self.topic("in", PARTITIONS), self.output_topic()
         content = self.pipeline(
             source, sink, memory=f"{memory_mib}MiB",
-            kafka={"producer": {"bootstrap.servers": self.output.bootstrap}})
+            kafka=self.two_clusters())
         records.load(self.bootstrap, source, self.numbered(range(20_000)))
         worker = self.worker(content).wait_ready()
         sampler = MemorySampler(worker.process)
@@ -111,8 +115,7 @@ class BlockedOutputTests(BrokerCase):
 
     def test_a_second_stop_signal_ends_at_once(self):
         source, sink = self.topic("in", PARTITIONS), self.output_topic()
-        content = self.pipeline(
-            source, sink, kafka={"producer": {"bootstrap.servers": self.output.bootstrap}})
+        content = self.pipeline(source, sink, kafka=self.two_clusters())
         worker = self.worker(content).wait_ready()
         self.output.node("pause")
         records.load(self.bootstrap, source, self.numbered(range(5_000)))
@@ -131,9 +134,7 @@ class BlockedOutputTests(BrokerCase):
 
     def test_a_stop_that_takes_too_long_ends_by_itself(self):
         source, sink = self.topic("in", PARTITIONS), self.output_topic()
-        content = self.pipeline(
-            source, sink, shutdown_timeout="2s",
-            kafka={"producer": {"bootstrap.servers": self.output.bootstrap}})
+        content = self.pipeline(source, sink, shutdown_timeout="2s", kafka=self.two_clusters())
         worker = self.worker(content).wait_ready()
         self.output.node("pause")
         records.load(self.bootstrap, source, self.numbered(range(5_000)))
