@@ -200,8 +200,13 @@ class MemorySampler:
                 return
             self.highest = max(self.highest, resident)
 
+    def take(self):
+        """The highest number of bytes seen since the last call."""
+        highest, self.highest = self.highest, 0
+        return highest
+
     def stop(self):
-        """The highest number of bytes seen."""
+        """As `take`; the last one."""
         self._over.set()
         self._thread.join()
-        return self.highest
+        return self.take()
