@@ -33,15 +33,21 @@ package struct RecordResult: Sendable {
 /// The records of one partition in one batch, under one ticket of the ledger.
 package struct PartitionRun: Sendable {
     package let ticket: Ledger.Ticket
-    package var count: Int
-    /// Set when the partition was lost or rewinds: the sink leaves the run's records out.
+    package let count: Int
+    /// Index of the run's first record in `Batch.order`.
+    package let first: Int
+    /// Offset of the run's last record.
+    package let lastOffset: Int64
+    /// The run is not written: its partition was lost or rewinds, or the batch was abandoned.
     package var isDiscarded = false
     /// The broker refused a record of the run: what it took of it will be read again too.
     package var hasFailed = false
 
-    package init(ticket: Ledger.Ticket, count: Int) {
+    package init(ticket: Ledger.Ticket, count: Int, first: Int, lastOffset: Int64) {
         self.ticket = ticket
         self.count = count
+        self.first = first
+        self.lastOffset = lastOffset
     }
 }
 
@@ -60,6 +66,8 @@ package struct PartitionRun: Sendable {
     package private(set) var capacity: Int
     package private(set) var records: UnsafeMutablePointer<RecordView>
     package private(set) var results: UnsafeMutablePointer<RecordResult>
+    /// Indices of the records, those of one run together and in the order of their offsets.
+    package private(set) var order: UnsafeMutablePointer<Int32>
     package let arena = OutputArena()
     package var runs: [PartitionRun] = []
     /// Reasons of the dead records, by record index, in no order.
@@ -68,8 +76,11 @@ package struct PartitionRun: Sendable {
     package private(set) var chargedBytes = 0
     /// Nanoseconds on the worker's monotonic clock when the batch was cut.
     package var cutAtNs: Int64 = 0
-    /// Records that are neither acknowledged nor discarded; the flow's own count.
+    /// Records that are neither acknowledged nor discarded, and one for the one who releases the
+    /// source's records; the flow's own count.
     package var unfinished = 0
+    /// Records that are neither written nor discarded; the flow's own count.
+    package var unwritten = 0
     /// The session or the policy wants the whole batch left out: its records are read again later.
     package var isAbandoned = false
 
@@ -78,11 +89,13 @@ package struct PartitionRun: Sendable {
         self.capacity = capacity
         unsafe self.records = .allocate(capacity: capacity)
         unsafe self.results = .allocate(capacity: capacity)
+        unsafe self.order = .allocate(capacity: capacity)
     }
 
     deinit {
         unsafe records.deallocate()
         unsafe results.deallocate()
+        unsafe order.deallocate()
     }
 
     /// Empties the batch for its next use; keeps what it has allocated, up to a limit.
@@ -92,6 +105,7 @@ package struct PartitionRun: Sendable {
         errors.removeAll(keepingCapacity: errors.capacity <= 64)
         chargedBytes = 0
         unfinished = 0
+        unwritten = 0
         isAbandoned = false
         arena.reset()
     }
@@ -103,6 +117,25 @@ package struct PartitionRun: Sendable {
         unsafe (results + count).initialize(to: RecordResult(run: run))
         count += 1
         chargedBytes &+= unsafe record.chargedBytes
+    }
+
+    /// Fills `order`; `runCounts` are the numbers of records of each run.
+    package func sortByRun(_ runCounts: [Int]) {
+        if runCounts.count == 1 {
+            for index in 0..<count { unsafe order[index] = Int32(truncatingIfNeeded: index) }
+            return
+        }
+        var next: [Int] = []
+        var start = 0
+        for runCount in runCounts {
+            next.append(start)
+            start += runCount
+        }
+        for index in 0..<count {
+            let run = unsafe Int(results[index].run)
+            unsafe order[next[run]] = Int32(truncatingIfNeeded: index)
+            next[run] += 1
+        }
     }
 
     /// Makes the record a dead letter for that reason. The first reason stays.
@@ -145,6 +178,8 @@ package struct PartitionRun: Sendable {
         unsafe newResults.moveInitialize(from: results, count: count)
         unsafe records.deallocate()
         unsafe results.deallocate()
+        unsafe order.deallocate()
+        unsafe order = .allocate(capacity: doubled)
         unsafe records = newRecords
         unsafe results = newResults
         capacity = doubled

@@ -15,8 +15,8 @@
     private var batches: [Batch] = []
     private var freeSlots: [Int] = []
     private var nextBatchNumber: UInt64 = 0
-    /// Records of each partition that were handed to the sink and are not answered, of any epoch.
-    private var awaited: [Int32: Int] = [:]
+    private var outbox = Outbox()
+    private var isWriting = false
     private var rewinds: [Int32: Rewind] = [:]
     private var backoffs: [Int32: Backoff] = [:]
     /// Records that the broker will never take, by partition and offset: dead at the next reading.
@@ -108,7 +108,7 @@
         guard !isSinkBroken, !rewinds.isEmpty else { return [] }
         var ready: [(partition: Int32, offset: Int64, epoch: UInt32)] = []
         for (partition, rewind) in rewinds
-        where rewind.isPaused && nowNs >= rewind.notBeforeNs && (awaited[partition] ?? 0) == 0 {
+        where rewind.isPaused && nowNs >= rewind.notBeforeNs && outbox.awaited(partition) == 0 {
             ready.append((partition, rewind.offset, rewind.epoch))
         }
         for (partition, _, _) in ready { rewinds[partition] = nil }
@@ -171,7 +171,8 @@
             if batch.count > 0 {
                 batch.number = nextBatchNumber
                 batch.cutAtNs = nowNs
-                batch.unfinished = batch.count
+                batch.unfinished = batch.count + 1
+                batch.unwritten = batch.count
                 nextBatchNumber &+= 1
                 return .batch(batch)
             }
@@ -225,7 +226,12 @@
             }
         }
         line.removeFirst(index, bytes: bytes, nowNs: nowNs)
-        for run in open { admit(run, to: batch) }
+        var first = 0
+        for run in open {
+            admit(run, first: first, to: batch)
+            first += run.count
+        }
+        batch.sortByRun(open.map(\.count))
     }
 
     private struct OpenRun {
@@ -236,53 +242,109 @@
         var count: Int
     }
 
-    private mutating func admit(_ run: OpenRun, to batch: Batch) {
+    private mutating func admit(_ run: OpenRun, first: Int, to batch: Batch) {
         let ticket = ledger.admit(
             run.partition, epoch: run.epoch, firstOffset: run.first, lastOffset: run.last,
             count: run.count)
         // `admits` was asked under the same lock; a nil here would be a ticket for nothing.
         let none = Ledger.Ticket(partition: run.partition, epoch: 0, run: 0)
-        batch.runs.append(PartitionRun(ticket: ticket ?? none, count: run.count))
+        batch.runs.append(
+            PartitionRun(
+                ticket: ticket ?? none, count: run.count, first: first, lastOffset: run.last))
     }
 
-    /// The lane is done with the batch: it waits for its turn to be written.
+    /// The lane is done with the batch: its runs queue up behind those of earlier batches.
     package mutating func deposit(_ batch: Batch) {
         sequencer.deposit(number: batch.number, slot: batch.slot)
+        while let slot = sequencer.takeNext() { enqueue(batches[slot]) }
     }
 
-    /// The next batch to write, where it is there and nobody writes. Runs of old epochs are marked
-    /// as discarded. The caller writes it and answers with `wrote`.
-    package mutating func takeTurn() -> Batch? {
-        guard let slot = sequencer.takeTurn() else { return nil }
-        let batch = batches[slot]
-        // The writer's own share: answers may be complete before the writer is done with the batch.
-        batch.unfinished += 1
+    private mutating func enqueue(_ batch: Batch) {
         if batch.isAbandoned { isAbandoning = true }
-        for index in batch.runs.indices {
-            let ticket = batch.runs[index].ticket
-            if isSinkBroken || isAbandoning || !ledger.isCurrent(ticket) {
-                batch.runs[index].isDiscarded = true
-            } else {
-                awaited[ticket.partition, default: 0] += batch.runs[index].count
-            }
+        for (index, run) in batch.runs.enumerated() {
+            if isAbandoning { batch.runs[index].isDiscarded = true }
+            let share = batch.chargedBytes / max(1, batch.count) * run.count
+            outbox.append(
+                Outbox.Entry(
+                    slot: batch.slot, run: index, first: 0, count: run.count, bytes: share,
+                    lastOffset: run.lastOffset),
+                of: run.ticket.partition)
         }
-        return batch
     }
 
-    /// The batch is written up to the record `end` (its count where nothing failed); the turn is
-    /// over. Returns the batch where it is finished already.
-    package mutating func wrote(_ batch: Batch, upTo end: Int) -> Batch? {
-        sequencer.endTurn()
-        batch.unfinished -= 1
-        for run in batch.runs where run.isDiscarded { batch.unfinished -= run.count }
-        for index in end..<max(end, batch.count) {
-            let run = batch.runs[Int(unsafe batch.results[index].run)]
-            guard !run.isDiscarded else { continue }
-            batch.unfinished -= 1
-            awaited[run.ticket.partition, default: 0] -= 1
+    // MARK: Writing
+
+    /// Records of one run to be written: `order[run.first + first]` and `count - 1` more.
+    package struct Write {
+        package let batch: Batch
+        package let run: Int
+        package let first: Int
+        package let count: Int
+
+        fileprivate var entry: Outbox.Entry
+    }
+
+    /// What the one who has the turn to write does next.
+    package enum WriterStep {
+        /// Hand these to the sink, then answer with `wrote`.
+        case write(Write)
+        /// Give the batch's records back to the source, then answer with `released`.
+        case release(Batch)
+        /// Nothing can be written now; the turn is over.
+        case end
+    }
+
+    /// Whether the caller has the turn to write: nobody else has it until `nextStep` says `.end`.
+    /// Who finds it taken goes on: the other one will see what has been added.
+    package mutating func takeTurn() -> Bool {
+        if isWriting { return false }
+        isWriting = true
+        return true
+    }
+
+    /// The next step of the one who has the turn. Runs of old epochs are discarded on the way.
+    package mutating func nextStep() -> WriterStep {
+        while let (partition, entry) = outbox.next() {
+            let batch = batches[entry.slot]
+            let run = batch.runs[entry.run]
+            if run.isDiscarded || isSinkBroken || !ledger.isCurrent(run.ticket) {
+                batch.runs[entry.run].isDiscarded = true
+                outbox.answered(entry.count, of: partition)
+                batch.unfinished -= entry.count
+                batch.unwritten -= entry.count
+                if batch.unwritten == 0 { return .release(batch) }
+                continue
+            }
+            return .write(
+                Write(
+                    batch: batch, run: entry.run, first: entry.first, count: entry.count,
+                    entry: entry))
         }
+        isWriting = false
+        return .end
+    }
+
+    /// The first `count` records of the write are handed over; the rest, if any, waits for room.
+    /// Returns the batch where all of it is written: the caller releases it.
+    package mutating func wrote(_ write: Write, _ count: Int) -> Batch? {
+        if count < write.count {
+            var rest = write.entry
+            rest.first += count
+            rest.count -= count
+            outbox.putBack(rest, of: write.batch.runs[write.run].ticket.partition)
+        }
+        write.batch.unwritten -= count
+        return write.batch.unwritten == 0 ? write.batch : nil
+    }
+
+    /// The batch's records are back at the source. Returns the batch where it is finished.
+    package mutating func released(_ batch: Batch) -> Batch? {
+        batch.unfinished -= 1
         return batch.unfinished == 0 ? batch : nil
     }
+
+    /// Answers have made room in the sink: what did not fit is tried again.
+    package mutating func retryWrites() { outbox.retry() }
 
     // MARK: Deliveries
 
@@ -303,7 +365,8 @@
         else { return effect }
         let batch = batches[delivery.slot]
         let ticket = batch.runs[delivery.run].ticket
-        awaited[ticket.partition, default: 0] -= delivery.count
+        let isAlone = outbox.isAlone(ticket.partition)
+        outbox.answered(delivery.count, of: ticket.partition)
         batch.unfinished -= delivery.count
         if batch.unfinished == 0 { effect.finished = batch }
         guard let failure = delivery.failure else {
@@ -315,8 +378,12 @@
         batch.runs[delivery.run].hasFailed = true
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
-            condemned[ticket.partition, default: [:]][offset] = RecordError(
-                .rejected, failure.error.description)
+            if isAlone {
+                condemned[ticket.partition, default: [:]][offset] = RecordError(
+                    .rejected, failure.error.description)
+            } else {
+                outbox.writeCarefully(ticket.partition, until: offset)
+            }
         }
         if failure.error.isFatal { isSinkBroken = true }
         if ledger.isCurrent(ticket) {
@@ -336,7 +403,7 @@
     }
 
     /// Whether the broken sink has answered all that it was given, so that it can be restarted.
-    package var canRestartSink: Bool { isSinkBroken && awaited.values.allSatisfy { $0 == 0 } }
+    package var canRestartSink: Bool { isSinkBroken && outbox.awaitedTotal == 0 }
 
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false

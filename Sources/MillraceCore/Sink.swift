@@ -1,14 +1,14 @@
-/// Where enriched records and dead letters go. `write` is called by one lane at a time, in batch
-/// order; `poll` by the delivery thread only; both may run at the same moment.
+/// Where enriched records and dead letters go. `write` is called by one thread at a time; `poll` by
+/// the delivery thread only; both may run at the same moment.
 package protocol Sink: AnyObject, Sendable {
-    /// Enqueues the batch's records from index `first` on, in order: `.scored` from the arena,
-    /// `.passed` with the record's own value, `.dead` to the dead letters; records of discarded
-    /// runs are left out. Key, headers and timestamp are the record's own. Bytes in the arena are
-    /// not copied: the batch must not be reset before each enqueued record was delivered or failed.
-    /// The source's records may be released as soon as `write` has returned `.done`.
+    /// Enqueues records of one run of the batch, in order: those with the indices
+    /// `batch.order[positions]`. `.scored` from the arena, `.passed` with the record's own value,
+    /// `.dead` to the dead letters. Key, headers and timestamp are the record's own. Bytes in the
+    /// arena are not copied: the batch must not be reset before each enqueued record was
+    /// acknowledged or failed. The source's records may be released as soon as all are enqueued.
     ///
     /// A record too large for the broker becomes a dead letter (`Batch.markDead`) here.
-    func write(_ batch: Batch, from first: Int) -> WriteProgress
+    func write(_ batch: Batch, positions: Range<Int>) -> WriteProgress
 
     /// Appends what the broker has answered, waiting up to `timeoutMs` for the first answer.
     func poll(into deliveries: inout [Delivery], timeoutMs: Int32)
@@ -32,10 +32,10 @@ package protocol Sink: AnyObject, Sendable {
 package enum WriteProgress: Sendable, Equatable {
     /// All records are enqueued.
     case done
-    /// The queue is full: call again from this record when deliveries have made room.
-    case full(next: Int)
-    /// This record cannot be enqueued and the ones after it were not tried.
-    case failed(next: Int, ServiceError)
+    /// The queue is full: the first `written` are enqueued, the rest must wait for deliveries.
+    case full(written: Int)
+    /// The first `written` are enqueued, the next one cannot be and the rest was not tried.
+    case failed(written: Int, ServiceError)
 }
 
 /// The broker's answer for some records of one run.

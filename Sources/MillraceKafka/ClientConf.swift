@@ -68,8 +68,9 @@ extension KafkaSettings {
                 "queued.max.messages.kbytes",
                 String(clamp(memoryBytes / (library.hasFetchQueueBackoff ? 4 : 2) / 1024, 1024))
             ),
-            // One answer of a broker may overshoot the queue: keep it small beside `memory`.
-            ("fetch.max.bytes", String(max(memoryBytes / 16, messageMaxBytes))),
+            // One answer of a broker may overshoot the queue: keep it small beside `memory`. More
+            // than librdkafka's default of 50 MiB gains nothing.
+            ("fetch.max.bytes", String(max(min(memoryBytes / 16, 50 << 20), messageMaxBytes))),
             // How long an idle broker holds a fetch; new records end it at once.
             ("fetch.wait.max.ms", "100"),
             // Small requests must not wait for each other (the default from 2.10).
@@ -118,8 +119,9 @@ extension KafkaSettings {
                 "queue.buffering.max.messages",
                 String(min(clamp(memoryBytes / 1024, 1000), 1_000_000))
             ),
-            // Batches are made of what comes in 5 ms.
-            ("linger.ms", "5"),
+            // The worker hands over a partition's records in groups, each when the one before is
+            // acknowledged; the wait only has to cover the handing over of one group.
+            ("linger.ms", "1"),
             // As Java's clients place keys.
             ("partitioner", "murmur2_random"),
             ("socket.nagle.disable", "true"),

@@ -5,7 +5,9 @@ package import MillraceCore
 package struct PlainRecord: Sendable, Equatable {
     /// A header; nil is a null value.
     package struct Header: Sendable, Equatable {
+        /// UTF-8; may occur more than once in a record.
         package var name: String
+        /// Nil is a null value, which differs from an empty one.
         package var value: [UInt8]?
 
         package init(_ name: String, _ value: [UInt8]?) {
@@ -14,8 +16,11 @@ package struct PlainRecord: Sendable, Equatable {
         }
     }
 
+    /// Nil is a null key, which differs from an empty one.
     package var key: [UInt8]?
+    /// Nil is a tombstone, which differs from an empty value.
     package var value: [UInt8]?
+    /// In their order, duplicates kept.
     package var headers: [Header]
     /// Milliseconds since 1970; 0 for now.
     package var timestampMs: Int64
@@ -40,6 +45,7 @@ package struct PlainRecord: Sendable, Equatable {
 @safe package final class KafkaFeeder {
     private let producer: ProducerOwner
 
+    /// Connects by itself; `properties` needs `bootstrap.servers`.
     package init(
         topic: String, properties: KafkaSettings.Properties, log: Log = .none
     ) throws(ServiceError) {

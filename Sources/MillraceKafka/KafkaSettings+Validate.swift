@@ -3,7 +3,9 @@ package import MillraceCore
 
 /// What is wrong with one property of a pipeline file.
 package struct PropertyComplaint: Sendable, Equatable {
+    /// Where the property stands.
     package let scope: KafkaPropertyRules.Scope
+    /// The property's name, or the pipeline's setting of a topic name.
     package let name: String
     /// One line, never the value of a secret.
     package let message: String
@@ -21,7 +23,8 @@ package struct PropertyComplaint: Sendable, Equatable {
 }
 
 extension KafkaSettings {
-    /// Judges every property by our rules and by librdkafka itself. Connects to nothing.
+    /// Judges every property by our rules and by librdkafka itself, then all of them together.
+    /// Connects to nothing.
     package func validate(library: LibraryVersion = .current) -> [PropertyComplaint] {
         let consumerConf = ClientConf()
         let producerConf = ClientConf()
@@ -42,8 +45,37 @@ extension KafkaSettings {
                 if let refusal { complaints.append(complaint(scope, name, refusal)) }
             }
         }
-        return complaints + groupProtocolComplaints() + securityComplaints()
-            + topicNameComplaints()
+        complaints += groupProtocolComplaints() + securityComplaints() + topicNameComplaints()
+        let hasErrors = complaints.contains { $0.isError }
+        return hasErrors ? complaints : complaints + togetherComplaints()
+    }
+
+    /// What only shows when a client is made: values that do not go together, certificates that
+    /// cannot be read. Without brokers the clients have nobody to connect to.
+    private func togetherComplaints() -> [PropertyComplaint] {
+        var complaints: [PropertyComplaint] = []
+        for kind in [ClientKind.consumer, .producer] {
+            let offline = properties(of: kind).filter {
+                $0.name != "bootstrap.servers" && $0.name != "metadata.broker.list"
+            }
+            do throws(KafkaError) {
+                _ = try ClientHandle(kind, offline, log: .none)
+            } catch {
+                let complaint = complaint(naming: error.message)
+                if complaints.last?.message != complaint.message { complaints.append(complaint) }
+            }
+        }
+        return complaints
+    }
+
+    /// Placed at the user's property that the text speaks of, else at the brokers.
+    private func complaint(naming text: String) -> PropertyComplaint {
+        for (scope, properties) in scoped {
+            for (name, _) in properties where text.contains(name) {
+                return .init(scope, name, text)
+            }
+        }
+        return .init(.common, "bootstrap.servers", text)
     }
 
     private var scoped: [(KafkaPropertyRules.Scope, Properties)] {

@@ -26,9 +26,11 @@ package struct KafkaSettings: Sendable {
     package var topic: String
     /// The consumer group.
     package var group: String
+    /// For partitions without a committed offset.
     package var start: Start = .earliest
     /// The output topic; nil for a source alone.
     package var sinkTopic: String?
+    /// For enriched records; dead letters go by key.
     package var partitioning: Partitioning = .preserve
     /// Nil: there is nowhere to put dead letters, a dead record fails the write.
     package var deadLetterTopic: String?
@@ -36,6 +38,7 @@ package struct KafkaSettings: Sendable {
     package var modelHeader: String?
     /// The pipeline's `memory`; the clients' own queues are cut out of it.
     package var memoryBytes: Int = 256 << 20
+    /// How often stored offsets are committed.
     package var commitIntervalMs: Int = 1000
     /// Report where partitions end (`SourceEvent.reachedEnd`).
     package var untilEnd = false

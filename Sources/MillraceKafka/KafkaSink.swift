@@ -34,63 +34,58 @@ internal import Synchronization
         }
     }
 
-    package func write(_ batch: Batch, from first: Int) -> WriteProgress {
-        guard owner != nil else { return .failed(next: first, Self.closed) }
+    package func write(_ batch: Batch, positions: Range<Int>) -> WriteProgress {
+        guard owner != nil else { return .failed(written: 0, Self.closed) }
         guard let base = Opaque.base(of: batch) else {
-            return .failed(next: first, Self.batchTooLarge)
+            return .failed(written: 0, Self.batchTooLarge)
         }
-        var index = first
-        while index < batch.count {
-            let next = fill(batch, from: index, opaque: base)
-            if let stop = enqueueFilled() {
-                index = stop.record
-                switch stop.error {
-                case RD_KAFKA_RESP_ERR__QUEUE_FULL: return .full(next: index)
+        var position = positions.lowerBound
+        while position < positions.upperBound {
+            fill(batch, positions: position..<positions.upperBound, opaque: base)
+            let filled = outgoing.count
+            let (done, error) = enqueueFilled()
+            position += done
+            let written = position - positions.lowerBound
+            if done < filled {
+                let index = unsafe Int(batch.order[position])
+                switch error {
+                case RD_KAFKA_RESP_ERR__QUEUE_FULL: return .full(written: written)
                 case let error where KafkaError.isRecordsFault(error):
                     batch.markDead(index, Self.reason(error))
-                    continue
-                case let error: return .failed(next: index, failure(error, settings.sinkTopic))
+                case let error:
+                    return .failed(written: written, failure(error, settings.sinkTopic))
                 }
             }
-            index = next
-            guard index < batch.count else { break }
+            guard position < positions.upperBound else { break }
+            let index = unsafe Int(batch.order[position])
             switch unsafe batch.results[index].state {
             case .dead:
                 let error = writeDeadLetter(batch, index, opaque: base)
-                if error == RD_KAFKA_RESP_ERR__QUEUE_FULL { return .full(next: index) }
+                if error == RD_KAFKA_RESP_ERR__QUEUE_FULL { return .full(written: written) }
                 guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                    return .failed(next: index, failure(error, settings.deadLetterTopic))
+                    return .failed(written: written, failure(error, settings.deadLetterTopic))
                 }
-                index += 1
-            case .taken: return .failed(next: index, Self.undecided)
+                position += 1
+            case .taken: return .failed(written: written, Self.undecided)
             case .scored, .passed: continue  // The buffer was full.
             }
         }
         return .done
     }
 
-    /// Fills `outgoing` up to a record that is neither scored nor passed, or until it is full;
-    /// returns where it stopped.
-    private func fill(_ batch: Batch, from first: Int, opaque base: UInt64) -> Int {
+    /// Fills `outgoing` up to a record that is neither scored nor passed, or until it is full.
+    private func fill(_ batch: Batch, positions: Range<Int>, opaque base: UInt64) {
         outgoing.removeAll()
         let arena = unsafe UnsafeRawPointer(batch.arena.base)
         let keepsPartition = settings.partitioning == .preserve
         let header = unsafe modelHeader?.header
         let (records, results) = unsafe (batch.records, batch.results)
-        var run: Int32 = -1
-        var isDiscarded = false
-        var index = first
-        while index < batch.count, !outgoing.isFull {
+        let order = unsafe batch.order
+        for position in positions {
+            if outgoing.isFull { return }
+            let index = unsafe Int(order[position])
             let result = unsafe results[index]
-            if result.run != run {
-                run = result.run
-                isDiscarded = batch.runs[Int(run)].isDiscarded
-            }
-            if isDiscarded {
-                index += 1
-                continue
-            }
-            guard result.state == .scored || result.state == .passed else { break }
+            guard result.state == .scored || result.state == .passed else { return }
             let record = unsafe records + index
             let isScored = result.state == .scored
             let entry = unsafe millrace_outgoing_t(
@@ -98,7 +93,7 @@ internal import Synchronization
                 value_count: isScored ? result.outputCount : record.pointee.valueCount,
                 key: record.pointee.key, key_count: record.pointee.keyCount,
                 timestamp_ms: max(0, record.pointee.timestampMs),
-                opaque: Opaque.of(base, run: run, record: index),
+                opaque: Opaque.of(base, run: result.run, record: index),
                 headers_of: record.pointee.handle?.assumingMemoryBound(
                     to: rd_kafka_message_t.self),
                 added: isScored ? UnsafePointer(header) : nil,
@@ -106,22 +101,17 @@ internal import Synchronization
                 partition: keepsPartition ? record.pointee.partition : -1,
                 copy_value: isScored ? 0 : 1)
             unsafe outgoing.append(entry)
-            index += 1
         }
-        return index
     }
 
-    /// Enqueues what was filled in; tells the record that was refused, if one was.
-    private func enqueueFilled() -> (record: Int, error: rd_kafka_resp_err_t)? {
-        guard outgoing.count > 0 else { return nil }
-        guard let topic = unsafe owner?.topic else {
-            return unsafe (Opaque.record(outgoing.base[0].opaque), RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-        }
+    /// Enqueues what was filled in; tells how many, and why the next one was refused.
+    private func enqueueFilled() -> (done: Int, error: rd_kafka_resp_err_t) {
+        guard outgoing.count > 0 else { return (0, RD_KAFKA_RESP_ERR_NO_ERROR) }
+        guard let topic = unsafe owner?.topic else { return (0, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
         var error = RD_KAFKA_RESP_ERR_NO_ERROR
         let done = unsafe millrace_produce(
             owner?.handle.raw, topic, outgoing.base, outgoing.count, &error)
-        guard error != RD_KAFKA_RESP_ERR_NO_ERROR, done < outgoing.count else { return nil }
-        return unsafe (Opaque.record(outgoing.base[done].opaque), error)
+        return (done, error)
     }
 
     /// Enqueues one dead letter.
@@ -158,17 +148,22 @@ internal import Synchronization
     private func take(_ event: OpaquePointer, into deliveries: inout [Delivery]) {
         let capacity = Int(MILLRACE_DELIVERIES_MIN)
         var answers = [millrace_delivery_t](repeating: millrace_delivery_t(), count: capacity)
+        // A broken connection fails many records for one reason: its text is made once.
+        var last: (answer: millrace_delivery_t, failure: DeliveryFailure)?
         while true {
             let count = unsafe answers.withUnsafeMutableBufferPointer {
                 unsafe millrace_deliveries(event, $0.baseAddress, $0.count)
             }
             guard count > 0 else { return }
             for answer in answers.prefix(count) {
+                let isNew =
+                    last?.answer.error != answer.error || last?.answer.status != answer.status
+                if answer.error != 0, isNew { last = (answer, deliveryFailure(answer)) }
                 deliveries.append(
                     Delivery(
                         slot: Opaque.slot(answer.opaque), run: Opaque.run(answer.opaque),
                         record: Opaque.record(answer.opaque), count: Int(answer.count),
-                        failure: answer.error == 0 ? nil : deliveryFailure(answer)))
+                        failure: answer.error == 0 ? nil : last?.failure))
             }
         }
     }

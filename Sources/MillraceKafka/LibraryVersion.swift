@@ -2,8 +2,11 @@ internal import CRdkafka
 
 /// Version of the librdkafka that is loaded, which may be newer than the headers we build with.
 package struct LibraryVersion: Sendable, Comparable, CustomStringConvertible {
+    /// 2 in 2.16.0.
     package let major: Int
+    /// 16 in 2.16.0.
     package let minor: Int
+    /// 0 in 2.16.0.
     package let patch: Int
 
     package init(_ major: Int, _ minor: Int, _ patch: Int) {

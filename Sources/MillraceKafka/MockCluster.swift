@@ -57,11 +57,12 @@ package import MillraceCore
         }
     }
 
-    /// Brokers are numbered from 1.
+    /// Breaks the broker's connections and refuses new ones. Brokers are numbered from 1.
     package func setDown(broker: Int32) throws(ServiceError) {
         try check(unsafe rd_kafka_mock_broker_set_down(cluster, broker), "broker \(broker)")
     }
 
+    /// The opposite of `setDown`, with the records kept.
     package func setUp(broker: Int32) throws(ServiceError) {
         try check(unsafe rd_kafka_mock_broker_set_up(cluster, broker), "broker \(broker)")
     }

@@ -15,9 +15,9 @@ package struct TopicReport: Sendable, Equatable {
 
 extension KafkaSettings {
     /// Asks the brokers for the topics, with each client's own access rights; creates none. Throws
-    /// when no broker answers in time.
+    /// `knownBadPair`, and a retriable error when no broker answers in time.
     package func checkTopics(timeoutMs: Int32, log: Log) throws(ServiceError) -> TopicReport {
-        try refuseKnownBadPair()
+        if let bad = knownBadPair() { throw bad }
         do throws(KafkaError) {
             let deadline = Deadline(afterMs: timeoutMs)
             var report = TopicReport()
@@ -50,32 +50,4 @@ extension KafkaSettings {
     }
 
     private func missingText(_ name: String) -> String { TopicMetadata.missing(name).message }
-
-    /// Throws `knownBadPair`.
-    package func refuseKnownBadPair() throws(ServiceError) {
-        if let bad = knownBadPair() { throw bad }
-    }
-}
-
-/// The start check: the topics are there and fit each other.
-package struct TopicCheck: Sendable {
-    private let settings: KafkaSettings
-    private let log: Log
-    private let timeoutMs: Int32
-
-    package init(_ settings: KafkaSettings, log: Log, timeoutMs: Int32 = 10_000) {
-        self.settings = settings
-        self.log = log
-        self.timeoutMs = timeoutMs
-    }
-
-    /// Asks the brokers by clients of its own, so any thread may call it at any time. Throws a
-    /// retriable error when no broker answers, another one when topics must be changed.
-    package func verify() throws(ServiceError) {
-        let report = try settings.checkTopics(timeoutMs: timeoutMs, log: log)
-        guard !report.problems.isEmpty else { return }
-        throw ServiceError(
-            code: "", message: report.problems.joined(separator: "; "), isFatal: false,
-            isRetriable: false)
-    }
 }

@@ -17,6 +17,9 @@ final class Deliveries: Sendable {
             deliveries.removeAll(keepingCapacity: true)
             shared.sink.poll(into: &deliveries, timeoutMs: 100)
             if !deliveries.isEmpty { take(deliveries) }
+            // Also without answers: what found the sink full once is tried again each time.
+            shared.flow.withLock { $0.retryWrites() }
+            shared.writeReady()
             let (isBroken, canRestart) = shared.flow.withLock {
                 ($0.isSinkBroken, $0.canRestartSink)
             }
@@ -64,7 +67,6 @@ final class Deliveries: Sendable {
         if rewinding.isEmpty, finished.count > 0 {
             shared.status.withLock { $0.sinkProblem = nil }
         }
-        shared.flow.broadcast(.delivered)
     }
 
     private func restart() -> Bool {

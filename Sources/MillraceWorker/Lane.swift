@@ -28,7 +28,7 @@ internal import Synchronization
         while let batch = nextBatch() {
             process(batch)
             shared.flow.withLock { $0.deposit(batch) }
-            writeInOrder()
+            shared.writeReady()
         }
     }
 
@@ -148,47 +148,6 @@ internal import Synchronization
                 .recordRefused(
                     unsafe "record at partition \(origin.partition) offset \(origin.offset): "
                         + error.message))
-        }
-    }
-
-    // MARK: Writing
-
-    /// Writes finished batches while the next in order is there and no other lane writes.
-    private func writeInOrder() {
-        while let batch = shared.flow.withLock({ $0.takeTurn() }) {
-            let end = write(batch)
-            unsafe shared.source.release(batch.records, count: batch.count)
-            if let finished = shared.flow.withLock({ $0.wrote(batch, upTo: end) }) {
-                shared.recycle(finished)
-            }
-        }
-    }
-
-    /// Hands the batch to the sink, waiting where its queue is full. Returns how far it came.
-    private func write(_ batch: Batch) -> Int {
-        if batch.runs.allSatisfy(\.isDiscarded) { return batch.count }
-        var next = 0
-        while true {
-            switch shared.sink.write(batch, from: next) {
-            case .done:
-                return batch.count
-            case .full(let index):
-                next = index
-                let deadline = shared.now() &+ 10_000_000  // deliveries signal earlier
-                var looked = false
-                let isBroken = shared.flow.wait(for: .delivered) {
-                    flow -> Monitor<Flow>.Look<Bool> in
-                    defer { looked = true }
-                    return looked || flow.isSinkBroken
-                        ? .found(flow.isSinkBroken) : .wait(untilNs: deadline)
-                }
-                if isBroken { return next }
-            case .failed(let index, let error):
-                shared.log(.error, "output failed: \(error)")
-                shared.status.withLock { $0.sinkProblem = error.description }
-                shared.flow.withLock { $0.breakSink(nowNs: shared.now()) }
-                return index
-            }
         }
     }
 }

@@ -9,8 +9,6 @@ internal import Glibc
         case work
         /// Intake: the line has room again.
         case room
-        /// The writing lane: the sink's queue has room again.
-        case delivered
     }
 
     /// What a waiting thread finds when it looks.

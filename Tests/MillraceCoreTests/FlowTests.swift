@@ -33,26 +33,50 @@ struct FlowTests {
         return unsafe (nil, dropped.count)
     }
 
+    /// All that may be written now, written: what the sink was given, in order. Batches that are
+    /// finished by it are recycled.
+    private static func write(_ flow: inout Flow) -> [Flow.Write] {
+        guard flow.takeTurn() else { return [] }
+        var writes: [Flow.Write] = []
+        while true {
+            switch flow.nextStep() {
+            case .end: return writes
+            case .release(let batch): release(&flow, batch)
+            case .write(let write):
+                writes.append(write)
+                if let batch = flow.wrote(write, write.count) { release(&flow, batch) }
+            }
+        }
+    }
+
+    private static func release(_ flow: inout Flow, _ batch: Batch) {
+        if let finished = flow.released(batch) { flow.recycle(finished, tally: BatchTally()) }
+    }
+
+    /// The broker's answer for a write.
+    private static func answer(
+        _ flow: inout Flow, _ write: Flow.Write, count: Int? = nil, record: Int = 0,
+        failure: DeliveryFailure? = nil
+    ) -> Flow.DeliveryEffect {
+        let effect = flow.delivered(
+            Delivery(
+                slot: write.batch.slot, run: write.run, record: record,
+                count: count ?? write.count, failure: failure), nowNs: 0)
+        if let finished = effect.finished { flow.recycle(finished, tally: BatchTally()) }
+        return effect
+    }
+
+    private static func failure(recordsFault: Bool = false, fatal: Bool = false) -> DeliveryFailure
+    {
+        DeliveryFailure(
+            error: ServiceError(code: "X", message: "no", isFatal: fatal, isRetriable: false),
+            isRecordsFault: recordsFault)
+    }
+
     /// Lets a batch through to the sink and answers for all of its records.
     private static func finish(_ flow: inout Flow, _ batch: Batch) -> [Ledger.Frontier] {
         flow.deposit(batch)
-        guard let turn = flow.takeTurn() else { return [] }
-        if let done = flow.wrote(turn, upTo: turn.count) {
-            flow.recycle(done, tally: BatchTally())
-            return []
-        }
-        var frontiers: [Ledger.Frontier] = []
-        for (index, run) in turn.runs.enumerated() where !run.isDiscarded {
-            let effect = flow.delivered(
-                Delivery(
-                    slot: turn.slot, run: index, record: 0, count: run.count, failure: nil),
-                nowNs: 0)
-            if let frontier = effect.frontier { frontiers.append(frontier) }
-            if let finished = effect.finished {
-                flow.recycle(finished, tally: BatchTally())
-            }
-        }
-        return frontiers
+        return write(&flow).compactMap { answer(&flow, $0).frontier }
     }
 
     private func expectCount(_ flow: inout Flow, _ count: Int) throws {
@@ -108,7 +132,7 @@ struct FlowTests {
         let batch = try required(Self.take(&flow).0)
         #expect(batch.runs.map(\.count) == [4, 4])
         #expect(
-            Self.finish(&flow, batch) == [
+            Self.finish(&flow, batch).sorted { $0.partition < $1.partition } == [
                 Ledger.Frontier(partition: 0, offset: 4),
                 Ledger.Frontier(partition: 1, offset: 104),
             ])
@@ -140,9 +164,74 @@ struct FlowTests {
         let batch = try required(Self.take(&flow).0)
         flow.close([0])
         flow.deposit(batch)
-        let turn = try required(flow.takeTurn())
-        #expect(turn.runs.contains { !$0.isDiscarded } == false)
-        #expect(flow.wrote(turn, upTo: turn.count) === batch)
+        #expect(Self.write(&flow).isEmpty)
+        #expect(flow.isIdle)
+    }
+
+    @Test("one group of a partition is on its way; the next gathers until it is answered")
+    func groups() throws {
+        var flow = Self.makeFlow(maxRecords: 2)
+        let (a, b) = (flow.open(0), flow.open(1))
+        Self.admit(&flow, 0, 0..<6, epoch: a)
+        Self.admit(&flow, 1, 0..<2, epoch: b)
+        var batches: [Batch] = []
+        while let batch = Self.take(&flow).0 { batches.append(batch) }
+        #expect(batches.count == 4)
+        flow.deposit(batches[0])
+        let first = Self.write(&flow)
+        #expect(first.map(\.batch.number) == [0])
+        flow.deposit(batches[1])
+        flow.deposit(batches[2])
+        #expect(Self.write(&flow).isEmpty)
+        flow.deposit(batches[3])
+        let other = Self.write(&flow)
+        #expect(other.map(\.batch.number) == [3])
+        #expect(Self.answer(&flow, first[0]).frontier?.offset == 2)
+        #expect(Self.write(&flow).map(\.batch.number) == [1, 2])
+    }
+
+    @Test("a group is no larger than one request")
+    func groupSize() throws {
+        var flow = Flow(
+            policy: BatchPolicy(maxRecords: 1, maxBytes: 1 << 20, maxWaitNs: 0),
+            boundBytes: 1 << 30)
+        let epoch = flow.open(0)
+        for offset in Int64(0)..<4 {
+            let record = unsafe Self.record(0, offset, epoch: epoch, bytes: 400_000)
+            unsafe flow.admit([record], bytes: record.chargedBytes, nowNs: 0)
+        }
+        while let batch = Self.take(&flow).0 { flow.deposit(batch) }
+        let first = Self.write(&flow)
+        #expect(first.map(\.batch.number) == [0, 1])
+        _ = Self.answer(&flow, first[0])
+        #expect(Self.write(&flow).isEmpty)
+        _ = Self.answer(&flow, first[1])
+        #expect(Self.write(&flow).map(\.batch.number) == [2, 3])
+    }
+
+    @Test("what does not fit into the sink's queue is written first when there is room")
+    func sinkFull() throws {
+        var flow = Self.makeFlow(maxRecords: 4)
+        Self.admit(&flow, 0, 0..<4, epoch: flow.open(0))
+        flow.deposit(try required(Self.take(&flow).0))
+        #expect(flow.takeTurn() == true)
+        guard case .write(let write) = flow.nextStep() else {
+            Issue.record("nothing to write")
+            return
+        }
+        let written = flow.wrote(write, 1)
+        #expect(written == nil)
+        guard case .end = flow.nextStep() else {
+            Issue.record("wrote into a full sink")
+            return
+        }
+        _ = Self.answer(&flow, write, count: 1)
+        flow.retryWrites()
+        let rest = Self.write(&flow)
+        #expect(rest.map(\.first) == [1])
+        #expect(rest.map(\.count) == [3])
+        #expect(Self.answer(&flow, rest[0]).frontier?.offset == 4)
+        #expect(flow.isIdle)
     }
 
     @Test("a delivery error rewinds its partition alone, after all answers are in")
@@ -151,32 +240,22 @@ struct FlowTests {
         let (a, b) = (flow.open(0), flow.open(1))
         Self.admit(&flow, 0, 0..<3, epoch: a)
         Self.admit(&flow, 1, 0..<1, epoch: b)
-        let batch = try required(Self.take(&flow).0)
-        flow.deposit(batch)
-        let turn = try required(flow.takeTurn())
-        #expect(flow.wrote(turn, upTo: turn.count) == nil)
-        let failure = DeliveryFailure(
-            error: ServiceError(code: "X", message: "no", isFatal: false, isRetriable: false),
-            isRecordsFault: false)
-        let effect = flow.delivered(
-            Delivery(slot: turn.slot, run: 0, record: 1, count: 1, failure: failure), nowNs: 0)
+        flow.deposit(try required(Self.take(&flow).0))
+        let writes = Self.write(&flow)
+        let zero = try required(writes.first { $0.run == 0 })
+        let one = try required(writes.first { $0.run == 1 })
+        let effect = Self.answer(&flow, zero, count: 1, record: 1, failure: Self.failure())
         #expect(effect.rewinding == 0)
         #expect(flow.takeRewindsToPause() == [0])
         #expect(flow.takeRewindsToPause() == [])
         let late: Int64 = 1_000_000_000
         #expect(flow.takeRewindsToSeek(nowNs: late).isEmpty)
-        let rest = flow.delivered(
-            Delivery(slot: turn.slot, run: 0, record: 0, count: 2, failure: nil), nowNs: 0)
-        #expect(rest.frontier == nil)
+        #expect(Self.answer(&flow, zero, count: 2).frontier == nil)
         #expect(flow.takeRewindsToSeek(nowNs: 0).isEmpty)  // the waiting time is not over
         let seek = try required(flow.takeRewindsToSeek(nowNs: late).first)
         #expect(seek.partition == 0)
         #expect(seek.offset == 0)
-        let other = flow.delivered(
-            Delivery(slot: turn.slot, run: 1, record: 3, count: 1, failure: nil), nowNs: 0)
-        #expect(other.frontier == Ledger.Frontier(partition: 1, offset: 1))
-        #expect(other.finished === batch)
-        flow.recycle(batch, tally: BatchTally())
+        #expect(Self.answer(&flow, one).frontier == Ledger.Frontier(partition: 1, offset: 1))
         Self.admit(&flow, 0, 0..<3, epoch: seek.epoch)
         #expect(Self.take(&flow).1 == 3)  // still closed
         flow.rewound(0, epoch: seek.epoch)
@@ -191,38 +270,54 @@ struct FlowTests {
         Self.admit(&flow, 0, 0..<3, epoch: flow.open(0))
         let batch = try required(Self.take(&flow).0)
         flow.deposit(batch)
-        let turn = try required(flow.takeTurn())
-        let effect = flow.delivered(
-            Delivery(slot: turn.slot, run: 0, record: 0, count: 3, failure: nil), nowNs: 0)
+        #expect(flow.takeTurn() == true)
+        guard case .write(let write) = flow.nextStep() else {
+            Issue.record("nothing to write")
+            return
+        }
+        let effect = Self.answer(&flow, write)
         #expect(effect.frontier?.offset == 3)
         #expect(effect.finished == nil)
-        #expect(turn.count == 3)
-        #expect(flow.wrote(turn, upTo: 3) === batch)
+        let written = flow.wrote(write, 3)
+        #expect(written === batch)
+        let finished = flow.released(batch)
+        #expect(finished === batch)
     }
 
-    @Test("a record that the broker will never take is dead at its next reading")
+    @Test("records of a refused group go out one by one; the one at fault is dead at its reading")
     func condemned() throws {
         var flow = Self.makeFlow()
-        Self.admit(&flow, 0, 7..<9, epoch: flow.open(0))
-        let batch = try required(Self.take(&flow).0)
-        flow.deposit(batch)
-        let turn = try required(flow.takeTurn())
-        _ = flow.wrote(turn, upTo: turn.count)
-        let failure = DeliveryFailure(
-            error: ServiceError(
-                code: "MSG_SIZE_TOO_LARGE", message: "too large", isFatal: false,
-                isRetriable: false),
-            isRecordsFault: true)
-        _ = flow.delivered(
-            Delivery(slot: turn.slot, run: 0, record: 1, count: 1, failure: failure), nowNs: 0)
-        let rest = flow.delivered(
-            Delivery(slot: turn.slot, run: 0, record: 0, count: 1, failure: nil), nowNs: 0)
-        flow.recycle(try required(rest.finished), tally: BatchTally())
+        var epoch = flow.open(0)
+        func replay() throws {
+            _ = flow.takeRewindsToPause()
+            let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
+            flow.rewound(0, epoch: seek.epoch)
+            epoch = seek.epoch
+            Self.admit(&flow, 0, seek.offset..<10, epoch: epoch)
+            flow.deposit(try required(Self.take(&flow).0))
+        }
+        Self.admit(&flow, 0, 7..<10, epoch: epoch)
+        flow.deposit(try required(Self.take(&flow).0))
+        let group = Self.write(&flow)[0]
+        for record in 0..<3 {
+            _ = Self.answer(
+                &flow, group, count: 1, record: record,
+                failure: Self.failure(recordsFault: true))
+        }
+        try replay()
+        let alone = Self.write(&flow)[0]
+        #expect(alone.count == 1)
+        #expect(Self.answer(&flow, alone).frontier == nil)  // the run counts as a whole
+        let second = Self.write(&flow)[0]
+        #expect(second.first == 1 && second.count == 1)
+        _ = Self.answer(
+            &flow, second, count: 1, record: 1, failure: Self.failure(recordsFault: true))
+        #expect(Self.write(&flow).isEmpty)
         _ = flow.takeRewindsToPause()
-        let seek = try required(flow.takeRewindsToSeek(nowNs: 1_000_000_000).first)
+        let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
         #expect(seek.offset == 7)
         flow.rewound(0, epoch: seek.epoch)
-        Self.admit(&flow, 0, 7..<9, epoch: seek.epoch)
+        Self.admit(&flow, 0, 7..<10, epoch: seek.epoch)
         let again = try required(Self.take(&flow).0)
         let dead = again.errors.map(\.record)
         #expect(dead == [1])
@@ -232,49 +327,52 @@ struct FlowTests {
     @Test("a broken sink discards what is written until it is restarted, then all is read again")
     func brokenSink() throws {
         var flow = Self.makeFlow(maxRecords: 2)
-        let epoch = flow.open(0)
-        Self.admit(&flow, 0, 0..<4, epoch: epoch)
+        Self.admit(&flow, 0, 0..<4, epoch: flow.open(0))
         let first = try required(Self.take(&flow).0)
         let second = try required(Self.take(&flow).0)
         flow.deposit(first)
-        let turn = try required(flow.takeTurn())
+        #expect(flow.takeTurn() == true)
+        guard case .write(let write) = flow.nextStep() else {
+            Issue.record("nothing to write")
+            return
+        }
         flow.breakSink(nowNs: 0)
+        let written = flow.wrote(write, 1)  // one of two was enqueued
+        #expect(written == nil)
+        guard case .end = flow.nextStep() else {
+            Issue.record("wrote into a broken sink")
+            return
+        }
         #expect(!flow.canRestartSink)
-        #expect(flow.wrote(turn, upTo: 1) == nil)  // one of two was enqueued
-        let failure = DeliveryFailure(
-            error: ServiceError(code: "F", message: "fatal", isFatal: true, isRetriable: false),
-            isRecordsFault: false)
-        let effect = flow.delivered(
-            Delivery(slot: first.slot, run: 0, record: 0, count: 1, failure: failure), nowNs: 0)
-        flow.recycle(try required(effect.finished), tally: BatchTally())
+        _ = Self.answer(
+            &flow, write, count: 1, failure: Self.failure(fatal: true))
+        flow.retryWrites()
+        #expect(Self.write(&flow).isEmpty)
         #expect(flow.canRestartSink)
         flow.deposit(second)
-        let discarded = try required(flow.takeTurn())
-        #expect(discarded.runs.contains { !$0.isDiscarded } == false)
-        let finished = flow.wrote(discarded, upTo: discarded.count)
-        flow.recycle(try required(finished), tally: BatchTally())
+        #expect(Self.write(&flow).isEmpty)
+        #expect(flow.isIdle)
         _ = flow.takeRewindsToPause()
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).isEmpty)
         flow.sinkRestarted(nowNs: 0)
         #expect(flow.takeRewindsToSeek(nowNs: 1_000_000_000).map(\.offset) == [0])
     }
 
-    @Test("what lies behind an abandoned batch is left out too")
+    @Test("what lies behind an abandoned batch is left out too, what lies before it is not")
     func abandoned() throws {
         var flow = Self.makeFlow(maxRecords: 2)
-        let epoch = flow.open(0)
-        Self.admit(&flow, 0, 0..<4, epoch: epoch)
+        Self.admit(&flow, 0, 0..<6, epoch: flow.open(0))
+        let before = try required(Self.take(&flow).0)
         let first = try required(Self.take(&flow).0)
         let second = try required(Self.take(&flow).0)
         first.isAbandoned = true
         flow.deposit(second)
         flow.deposit(first)
-        for _ in 0..<2 {
-            let turn = try required(flow.takeTurn())
-            #expect(turn.runs.contains { !$0.isDiscarded } == false)
-            flow.recycle(
-                try required(flow.wrote(turn, upTo: turn.count)), tally: BatchTally())
-        }
+        flow.deposit(before)
+        let writes = Self.write(&flow)
+        #expect(writes.map(\.batch.number) == [0])
+        #expect(Self.answer(&flow, writes[0]).frontier?.offset == 2)
+        #expect(Self.write(&flow).isEmpty)
         #expect(flow.isIdle)
     }
 

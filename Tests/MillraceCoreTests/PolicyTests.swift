@@ -3,18 +3,17 @@ import Testing
 
 @Suite("Sequencer")
 struct SequencerTests {
-    @Test("batches leave in number order, one turn at a time")
+    @Test("batches leave in number order, whatever the order in which they come")
     func order() {
         var sequencer = Sequencer()
         sequencer.deposit(number: 1, slot: 11)
-        #expect(sequencer.takeTurn() == nil)
+        #expect(sequencer.takeNext() == nil)
+        sequencer.deposit(number: 2, slot: 12)
         sequencer.deposit(number: 0, slot: 10)
-        #expect(sequencer.takeTurn() == 10)
-        #expect(sequencer.takeTurn() == nil)
-        sequencer.endTurn()
-        #expect(sequencer.takeTurn() == 11)
-        sequencer.endTurn()
-        #expect(sequencer.takeTurn() == nil)
+        #expect(sequencer.takeNext() == 10)
+        #expect(sequencer.takeNext() == 11)
+        #expect(sequencer.takeNext() == 12)
+        #expect(sequencer.takeNext() == nil)
     }
 }
 

@@ -105,6 +105,28 @@ import Testing
         #expect(found.first?.message.contains("linger.ms") == true, "\(found)")
     }
 
+    @Test func valuesThatDoNotGoTogetherAreFound() {
+        let found = complaints(consumer: [
+            ("session.timeout.ms", "20000"), ("max.poll.interval.ms", "10000"),
+        ])
+        #expect(found.count == 1)
+        #expect(found.first?.scope == .consumer)
+        #expect(found.first?.isError == true)
+        let missing = complaints(common: [
+            ("security.protocol", "ssl"), ("ssl.ca.location", "/nowhere/ca.pem"),
+        ])
+        #expect(missing.count == 1)
+        #expect(missing.first?.name == "ssl.ca.location")
+    }
+
+    @Test func memorySetsTheQueues() {
+        for bytes in [1 << 20, 256 << 20, 64 << 30] {
+            var settings = KafkaSettings(topic: "in", group: "g")
+            settings.memoryBytes = bytes
+            #expect(settings.validate() == [])
+        }
+    }
+
     @Test(arguments: [
         "sasl.password", "ssl.key.password", "ssl.key.pem", "ssl.keystore.password",
         "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config",
@@ -142,6 +164,7 @@ import Testing
     @Test func plainWithoutTlsIsWarnedOf() {
         let found = complaints(common: [
             ("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanisms", "PLAIN"),
+            ("sasl.username", "joe"), ("sasl.password", "hunter2"),
         ])
         #expect(found.count == 1)
         #expect(found.first?.isError == false)

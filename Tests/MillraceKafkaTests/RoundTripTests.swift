@@ -20,7 +20,7 @@ import Testing
         ]
         try stage.feed(input)
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 3 })
+        try #require(pump.until { pump.count == 3 })
         #expect(pump.value(1) == nil)
         #expect(pump.value(2) == [])
         #expect(pump.key(2) == nil)
@@ -30,7 +30,7 @@ import Testing
         let work = batch(pump) { index in
             index == 0 ? .scored(scored) : .passed
         }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         pump.releaseAll()
         let answers = sink.answers(3)
         #expect(answers.allSatisfy { $0.failure == nil && $0.slot == 3 && $0.run == 0 })
@@ -60,7 +60,7 @@ import Testing
             PlainRecord(value: [1], headers: Self.inputHeaders), PlainRecord(value: [2]),
         ])
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 2 })
+        try #require(pump.until { pump.count == 2 })
         func last(_ name: String, of index: Int) throws -> [UInt8]? {
             let chars = name.utf8.map { CChar(bitPattern: $0) } + [0]
             guard let handle = unsafe pump.records[index].handle,
@@ -82,10 +82,10 @@ import Testing
             try stage.feed(Stage.numbered(0..<200, partition: partition))
         }
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 600 })
+        try #require(pump.until { pump.count == 600 })
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { .scored(pump.value($0) ?? []) }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         let answers = sink.answers(600)
         #expect(answers.reduce(0) { $0 + $1.count } == 600)
         #expect(answers.count < 600, "successes come together")
@@ -109,10 +109,10 @@ import Testing
         let keys = ["kafka", "giberish123456789", "1234", ""]
         try stage.feed(keys.map { PlainRecord(key: Array($0.utf8), value: [1], partition: 0) })
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == keys.count })
+        try #require(pump.until { pump.count == keys.count })
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { _ in .scored([1]) }
-        #expect(sink.write(work, from: 0) == .done)
+        #expect(sink.writeAll(work) == .done)
         #expect(sink.answers(keys.count).allSatisfy { $0.failure == nil })
         let output = try stage.read("keyed", keys.count)
         for record in output {
@@ -124,19 +124,19 @@ import Testing
         sink.close()
     }
 
-    @Test func leavesOutDiscardedRuns() throws {
+    @Test func writesTheAskedRunOnly() throws {
         let stage = try Stage(partitions: 2)
         try stage.feed(Stage.numbered(0..<10, partition: 0))
         try stage.feed(Stage.numbered(10..<20, partition: 1))
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 20 })
+        try #require(pump.until { pump.count == 20 })
         let sink = try KafkaSink(stage.settings, log: .none)
         let work = batch(pump) { _ in .scored([7]) }
         let run = try #require(work.runs.firstIndex { $0.ticket.partition == 1 })
-        work.runs[run].isDiscarded = true
-        #expect(sink.write(work, from: 0) == .done)
+        let first = work.runs[run].first
+        #expect(sink.write(work, positions: first..<(first + 10)) == .done)
         let answers = sink.answers(10)
-        #expect(answers.allSatisfy { $0.run != run && $0.failure == nil })
+        #expect(answers.allSatisfy { $0.run == run && $0.failure == nil })
         #expect(answers.reduce(0) { $0 + $1.count } == 10)
         pump.close()
         sink.close()

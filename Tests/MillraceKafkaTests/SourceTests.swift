@@ -7,13 +7,13 @@ import Testing
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<50))
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 50 })
+        try #require(pump.until { pump.count == 50 })
         pump.source.pause([0])
         try stage.feed(Stage.numbered(50..<60))
         for _ in 0..<20 { pump.step(timeoutMs: 20) }
         #expect(pump.count == 50)
         pump.source.resume([0])
-        #expect(pump.until { pump.count >= 60 })
+        try #require(pump.until { pump.count >= 60 })
         #expect(pump.values() == (0..<60).map(String.init))
         pump.close()
     }
@@ -22,11 +22,11 @@ import Testing
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<30))
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 30 })
+        try #require(pump.until { pump.count == 30 })
         pump.source.pause([0])
         try pump.source.seek(0, to: 10)
         pump.source.resume([0])
-        #expect(pump.until { pump.count >= 50 })
+        try #require(pump.until { pump.count >= 50 })
         #expect(pump.values() == (Array(0..<30) + Array(10..<30)).map(String.init))
         pump.close()
     }
@@ -44,7 +44,7 @@ import Testing
         stage.settings.consumer += [("partition.assignment.strategy", strategy)]
         try stage.feed(Stage.numbered(0..<20))
         let first = try Pump(stage.settings)
-        #expect(first.until { first.count == 20 })
+        try #require(first.until { first.count == 20 })
         first.source.storeOffset(0, next: 12)
         try first.source.commitStored(timeoutMs: 10_000)
         // Nothing new to commit is no error.
@@ -52,7 +52,7 @@ import Testing
         first.source.storeOffset(0, next: 15)
         first.close()  // Commits what was stored since.
         let second = try Pump(stage.settings)
-        #expect(second.until { second.count >= 5 })
+        try #require(second.until { second.count >= 5 })
         #expect(second.values() == (15..<20).map(String.init))
         second.close()
     }
@@ -69,7 +69,7 @@ import Testing
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<2))
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.count == 2 })
+        try #require(pump.until { pump.count == 2 })
         pump.source.storeOffset(0, next: 1)
         stage.cluster.pushErrors(api: .offsetCommit, [.topicAuthorizationFailed])
         let error = #expect(throws: ServiceError.self) {
@@ -85,7 +85,7 @@ import Testing
         var stage = try Stage(partitions: 4)
         stage.settings.consumer += [("partition.assignment.strategy", strategy)]
         let first = try Pump(stage.settings)
-        #expect(first.until { first.assigned.count == 4 })
+        try #require(first.until { first.assigned.count == 4 })
         let second = try Pump(stage.settings)
         #expect(
             first.until {
@@ -107,7 +107,7 @@ import Testing
                 return first.count == 10 && second.count == 10
             })
         second.close()
-        #expect(first.until { first.assigned.count == 4 })
+        try #require(first.until { first.assigned.count == 4 })
         first.close()
     }
 
@@ -115,7 +115,7 @@ import Testing
         var stage = try Stage(partitions: 2)
         stage.settings.consumer += [("partition.assignment.strategy", "range")]
         let first = try Pump(stage.settings)
-        #expect(first.until { first.assigned.count == 2 })
+        try #require(first.until { first.assigned.count == 2 })
         first.answers = false
         first.events = []
         let second = try Pump(stage.settings)
@@ -147,17 +147,17 @@ import Testing
         let stage = try Stage(partitions: 1)
         let pump = try Pump(stage.settings)
         pump.answers = false
-        #expect(pump.until { pump.events.contains(.assigned([0])) })
+        try #require(pump.until { pump.events.contains(.assigned([0])) })
         pump.close()
     }
 
     @Test func lostPartitionsAreTold() throws {
         let stage = try Stage(partitions: 1)
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.assigned.count == 1 })
+        try #require(pump.until { pump.assigned.count == 1 })
         stage.cluster.pushErrors(api: .heartbeat, [.unknownMember])
-        #expect(pump.until { pump.events.contains(.lost([0])) })
-        #expect(pump.until { pump.assigned.count == 1 })
+        try #require(pump.until { pump.events.contains(.lost([0])) })
+        try #require(pump.until { pump.assigned.count == 1 })
         pump.close()
     }
 
@@ -179,7 +179,7 @@ import Testing
     @Test func wakeEndsAWaitingPoll() async throws {
         let stage = try Stage(partitions: 1)
         let pump = try Pump(stage.settings)
-        #expect(pump.until { pump.assigned.count == 1 })
+        try #require(pump.until { pump.assigned.count == 1 })
         let source = pump.source
         let start = ContinuousClock.now
         source.wake()
@@ -197,7 +197,7 @@ import Testing
             guard case .problem(let error) = $0 else { return false }
             return error.message.contains("topic 'nowhere' does not exist")
         }
-        #expect(pump.until { pump.events.contains(where: isTold) })
+        try #require(pump.until { pump.events.contains(where: isTold) })
         #expect(throws: ServiceError.self) { try pump.source.endOffsets(timeoutMs: 5_000) }
         pump.close()
     }
@@ -210,7 +210,7 @@ import Testing
             guard case .problem(let error) = $0 else { return false }
             return error.isFatal && error.message.contains("source.start is 'error'")
         }
-        #expect(pump.until { pump.events.contains(where: isTold) })
+        try #require(pump.until { pump.events.contains(where: isTold) })
         pump.close()
     }
 
@@ -223,9 +223,9 @@ import Testing
             guard case .problem(let error) = $0 else { return false }
             return error.code == "_ALL_BROKERS_DOWN" && !error.isFatal && error.isRetriable
         }
-        #expect(pump.until { pump.events.contains(where: isDown) })
+        try #require(pump.until { pump.events.contains(where: isDown) })
         try stage.cluster.setUp(broker: 1)
-        #expect(pump.until { pump.count == 3 })
+        try #require(pump.until { pump.count == 3 })
         pump.close()
     }
 }

@@ -16,8 +16,9 @@ struct Stage {
         cluster = try MockCluster(brokerCount: brokers)
         settings = KafkaSettings(topic: "in", group: "g")
         settings.common = [("bootstrap.servers", cluster.bootstrapServers)]
-        // The mock lets a group wait for absent members until their session ends.
-        settings.consumer = [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "200")]
+        // The mock lets a group wait for absent members until their session ends; the first join
+        // waits 3 s with older libraries, which must be less.
+        settings.consumer = [("session.timeout.ms", "4000"), ("heartbeat.interval.ms", "200")]
         settings.sinkTopic = "out"
         settings.deadLetterTopic = "dead"
         settings.modelHeader = "fraud@0123456789ab"
@@ -129,22 +130,17 @@ func bytes(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
 /// A batch of the pump's records, one run a partition; `outcome` decides each.
 func batch(_ pump: Pump, slot: Int = 3, _ outcome: (Int) -> Outcome) -> Batch {
     let batch = Batch(slot: slot, capacity: pump.count)
-    var ledger = Ledger()
-    var runs: [Int32: Int32] = [:]
+    var partitions: [Int32] = []
+    var counts: [Int] = []
     for index in 0..<pump.count {
-        let record = unsafe pump.records[index]
-        let partition = unsafe record.partition
-        if runs[partition] == nil {
-            let epoch = ledger.open(partition)
-            let ticket = unsafe ledger.admit(
-                partition, epoch: epoch, firstOffset: record.offset, lastOffset: record.offset,
-                count: 1)
-            runs[partition] = Int32(batch.runs.count)
-            if let ticket { batch.runs.append(PartitionRun(ticket: ticket, count: 0)) }
+        let partition = unsafe pump.records[index].partition
+        let run = partitions.firstIndex(of: partition) ?? partitions.count
+        if run == partitions.count {
+            partitions.append(partition)
+            counts.append(0)
         }
-        let run = runs[partition] ?? 0
-        unsafe batch.add(record, run: run)
-        batch.runs[Int(run)].count += 1
+        counts[run] += 1
+        unsafe batch.add(pump.records[index], run: Int32(run))
         switch outcome(index) {
         case .scored(let bytes):
             batch.arena.reserve(bytes.count)
@@ -158,6 +154,20 @@ func batch(_ pump: Pump, slot: Int = 3, _ outcome: (Int) -> Outcome) -> Batch {
         case .dead(let error): batch.markDead(index, error)
         }
     }
+    var ledger = Ledger()
+    var first = 0
+    for (partition, count) in zip(partitions, counts) {
+        let epoch = ledger.open(partition)
+        let ticket = ledger.admit(
+            partition, epoch: epoch, firstOffset: 0, lastOffset: Int64(count), count: count)
+        if let ticket {
+            batch.runs.append(
+                PartitionRun(
+                    ticket: ticket, count: count, first: first, lastOffset: Int64(count)))
+        }
+        first += count
+    }
+    batch.sortByRun(counts)
     return batch
 }
 
@@ -168,6 +178,9 @@ enum Outcome {
 }
 
 extension KafkaSink {
+    /// Writes all runs of the batch, one after the other.
+    func writeAll(_ batch: Batch) -> WriteProgress { write(batch, positions: 0..<batch.count) }
+
     /// Polls until that many records are answered, or 30 seconds have passed.
     func answers(_ count: Int) -> [Delivery] {
         var deliveries: [Delivery] = []

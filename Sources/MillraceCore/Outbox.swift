@@ -1,0 +1,150 @@
+/// Finished runs that wait to be written, per partition, and what of each partition is on its way.
+///
+/// One group of a partition at a time is on its way; while its answer is awaited the next one
+/// gathers. Like a batch of records, a group is as large as the load makes it, and nothing waits for
+/// a timer. librdkafka's idempotent producer has one request of a partition in flight anyway and
+/// would, with more records queued behind it, spin until the answer comes. And when the broker
+/// refuses a group, nothing behind it is written yet: the order is kept.
+struct Outbox: Sendable {
+    /// Records of one run that wait to be written.
+    struct Entry: Sendable {
+        let slot: Int
+        let run: Int
+        /// Index of the first one within the run.
+        var first: Int
+        var count: Int
+        /// Charged bytes of the run, for the size of groups.
+        var bytes: Int
+        /// Offset of the run's last record.
+        let lastOffset: Int64
+    }
+
+    private struct Partition {
+        var waiting: [Entry] = []
+        /// Entries before this index are gone.
+        var head = 0
+        /// Records that were handed to the sink and are not answered, of any epoch.
+        var awaited = 0
+        /// Records and bytes of the group that was begun last, and whether it may still grow.
+        var groupCount = 0
+        var groupBytes = 0
+        var isOpen = false
+        var isListed = false
+        /// Records up to this offset go out one by one: the broker refused a group of them for a
+        /// single record's fault, and nobody knows which.
+        var carefulUntil: Int64?
+
+        var first: Entry? { head < waiting.count ? waiting[head] : nil }
+    }
+
+    /// A group stays below librdkafka's `batch.size` (1,000,000 bytes), so that it is one request.
+    private static let groupLimitBytes = 900_000
+
+    private var partitions: [Int32: Partition] = [:]
+    /// Partitions that may have something to write.
+    private var listed: [Int32] = []
+    /// Partitions whose group may grow until the turn ends.
+    private var open: [Int32] = []
+    /// Partitions with entries that were put back; `next` leaves them alone until `retry`.
+    private var refused: [Int32] = []
+    /// Records of all partitions that are handed to the sink and not answered.
+    private(set) var awaitedTotal = 0
+
+    /// Adds a run to its partition's queue.
+    mutating func append(_ entry: Entry, of partition: Int32) {
+        partitions[partition, default: Partition()].waiting.append(entry)
+        list(partition)
+    }
+
+    /// What the writer writes next; nil ends its turn. The records count as awaited from now on.
+    mutating func next() -> (partition: Int32, entry: Entry)? {
+        while let partition = listed.last {
+            if let entry = begin(partition) { return (partition, entry) }
+            listed.removeLast()
+            partitions[partition]?.isListed = false
+        }
+        for partition in open { partitions[partition]?.isOpen = false }
+        open.removeAll(keepingCapacity: true)
+        return nil
+    }
+
+    private mutating func begin(_ partition: Int32) -> Entry? {
+        guard var state = partitions.removeValue(forKey: partition) else { return nil }
+        defer { partitions[partition] = state }
+        guard var entry = state.first, !refused.contains(partition) else { return nil }
+        let isCareful = state.carefulUntil != nil
+        if state.awaited > 0 {
+            guard state.isOpen, !isCareful,
+                state.groupBytes + entry.bytes <= Self.groupLimitBytes
+            else { return nil }
+        } else {
+            state.groupCount = 0
+            state.groupBytes = 0
+        }
+        if isCareful, entry.count > 1 {
+            state.waiting[state.head].first += 1
+            state.waiting[state.head].count -= 1
+            entry.count = 1
+        } else {
+            state.head += 1
+            if let until = state.carefulUntil, entry.lastOffset >= until {
+                state.carefulUntil = nil
+            }
+        }
+        if state.head == state.waiting.count {
+            state.waiting.removeAll(keepingCapacity: true)
+            state.head = 0
+        }
+        state.awaited += entry.count
+        state.groupCount += entry.count
+        state.groupBytes += entry.bytes
+        if !state.isOpen {
+            state.isOpen = true
+            open.append(partition)
+        }
+        awaitedTotal += entry.count
+        return entry
+    }
+
+    /// Puts back what the sink could not take: it is written first when there is room.
+    mutating func putBack(_ entry: Entry, of partition: Int32) {
+        partitions[partition]?.awaited -= entry.count
+        awaitedTotal -= entry.count
+        guard var state = partitions.removeValue(forKey: partition) else { return }
+        state.waiting.insert(entry, at: state.head)
+        partitions[partition] = state
+        refused.append(partition)
+    }
+
+    /// The sink may have room again: partitions that were put back are looked at again.
+    mutating func retry() {
+        while let partition = refused.popLast() { list(partition) }
+    }
+
+    /// That many records of the partition are answered, or were not handed over after all.
+    mutating func answered(_ count: Int, of partition: Int32) {
+        partitions[partition]?.awaited -= count
+        awaitedTotal -= count
+        list(partition)
+    }
+
+    /// Records of the partition that are on their way.
+    func awaited(_ partition: Int32) -> Int { partitions[partition]?.awaited ?? 0 }
+
+    /// Whether the group on its way is a single record, whose fault a refusal then is.
+    func isAlone(_ partition: Int32) -> Bool { partitions[partition]?.groupCount == 1 }
+
+    /// From its next reading on, records up to `offset` go out one by one.
+    mutating func writeCarefully(_ partition: Int32, until offset: Int64) {
+        guard let state = partitions[partition] else { return }
+        partitions[partition]?.carefulUntil = max(state.carefulUntil ?? offset, offset)
+    }
+
+    private mutating func list(_ partition: Int32) {
+        guard let state = partitions[partition], !state.isListed, state.awaited == 0,
+            state.first != nil
+        else { return }
+        partitions[partition]?.isListed = true
+        listed.append(partition)
+    }
+}

@@ -1,0 +1,42 @@
+internal import MillraceCore
+internal import Synchronization
+
+/// Writing to the sink: done by the lane that has finished a batch or by the delivery thread when
+/// answers have let the next group go, whoever comes first; one at a time.
+extension WorkerShared {
+    /// Writes all that may be written now. Never waits for the sink.
+    func writeReady() {
+        guard flow.withLock({ $0.takeTurn() }) else { return }
+        while true {
+            switch flow.withLock({ $0.nextStep() }) {
+            case .end: return
+            case .release(let batch): release(batch)
+            case .write(let write):
+                if let batch = hand(write) { release(batch) }
+            }
+        }
+    }
+
+    /// Hands records to the sink; returns the batch where all of it is written.
+    private func hand(_ write: Flow.Write) -> Batch? {
+        let start = write.batch.runs[write.run].first + write.first
+        switch sink.write(write.batch, positions: start..<(start + write.count)) {
+        case .done:
+            return flow.withLock { $0.wrote(write, write.count) }
+        case .full(let written):
+            return flow.withLock { $0.wrote(write, written) }
+        case .failed(let written, let error):
+            log(.error, "output failed: \(error)")
+            status.withLock { $0.sinkProblem = error.description }
+            return flow.withLock { flow in
+                flow.breakSink(nowNs: now())
+                return flow.wrote(write, written)
+            }
+        }
+    }
+
+    private func release(_ batch: Batch) {
+        unsafe source.release(batch.records, count: batch.count)
+        if let finished = flow.withLock({ $0.released(batch) }) { recycle(finished) }
+    }
+}
