@@ -20,6 +20,7 @@ package struct Place: Sendable, Hashable, Comparable, CustomStringConvertible {
 
 /// One thing that is wrong in a pipeline file, and what to write instead. Never holds a secret.
 package struct Complaint: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Errors make a file unusable, warnings do not.
     package enum Severity: String, Sendable, Hashable {
         /// The file must not be used.
         case error

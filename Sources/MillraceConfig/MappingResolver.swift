@@ -12,6 +12,7 @@ package enum MappingResolver {
     /// Most features of one row: a bound for models that ask for absurd buffers.
     static let widthLimit = 1 << 20
 
+    /// Compiles the mapping of `file` against the model's signature; all complaints at once.
     package static func resolve(_ file: PipelineFile, _ signature: Signature) -> Outcome {
         var complaints = Complaints(file: file.path)
         var features = FeatureResolver(model: file.model)

@@ -29,6 +29,7 @@ package struct PipelineFile: Sendable {
     /// Where health and metrics are served; nil opens no port.
     package let http: ListenAddress?
 
+    /// The section `source`.
     package struct Source: Sendable {
         package let topic: String
         package let topicPlace: Place
@@ -36,11 +37,13 @@ package struct PipelineFile: Sendable {
         package let start: StartPolicy
     }
 
+    /// The section `value`.
     package struct Value: Sendable {
         package let format: ValueFormat
         package let maxBytes: Int
     }
 
+    /// The section `model`.
     package struct Model: Sendable {
         /// Relative paths are resolved against the pipeline file's folder.
         package let file: String
@@ -54,12 +57,14 @@ package struct PipelineFile: Sendable {
         package let missing: Located<MissingPolicy>?
     }
 
+    /// The section `engines`.
     package struct Engines: Sendable {
         /// The ONNX Runtime library to load; nil for the usual one.
         package let onnxruntime: Located<String>?
         package let intraOpThreads: Int
     }
 
+    /// `append`, `on_conflict` and `append_under`.
     package struct Append: Sendable {
         package let place: Place
         package let fields: AppendMapping
@@ -68,6 +73,7 @@ package struct PipelineFile: Sendable {
         package let under: String?
     }
 
+    /// The section `batch`.
     package struct Batch: Sendable {
         package let maxRecords: Int
         package let maxWaitNs: Int64
@@ -75,12 +81,14 @@ package struct PipelineFile: Sendable {
         package let maxBytes: Int?
     }
 
+    /// The section `sink`.
     package struct Sink: Sendable {
         package let topic: String
         package let topicPlace: Place
         package let partitioning: Partitioning
     }
 
+    /// The section `dead_letter`.
     package struct DeadLetter: Sendable {
         package let topic: String
         package let topicPlace: Place
@@ -107,6 +115,7 @@ extension Located: Equatable where Value: Equatable {}
 
 /// One entry of `model.inputs`.
 package struct InputMapping: Sendable, Equatable {
+    /// What stands behind the input's name.
     package enum Form: Sendable, Equatable {
         /// One field: a scalar, or an array where the input takes several features.
         case single(FieldMapping)
@@ -138,6 +147,7 @@ package enum AppendMapping: Sendable, Equatable {
 
 /// One prediction field, as `append` names it.
 package struct AppendEntry: Sendable, Equatable {
+    /// Which elements of the output are taken.
     package enum Selector: Sendable, Equatable {
         /// The whole output.
         case whole

@@ -105,6 +105,7 @@ package struct SettingDeclaration: Sendable {
     /// One or two sentences of Markdown.
     package let doc: String
 
+    /// Section and key as one writes them in text, `batch.max_records`.
     package var path: String { section.isEmpty ? key : "\(section).\(key)" }
 }
 

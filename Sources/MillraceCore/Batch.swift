@@ -1,5 +1,6 @@
 /// What became of one record of a batch.
 package struct RecordResult: Sendable {
+    /// How far the record is.
     package enum State: UInt8, Sendable {
         /// Taken in, not decided.
         case taken
@@ -54,8 +55,8 @@ package struct PartitionRun: Sendable {
 /// The records that are scored by one call of the model, with their results and their ledger
 /// tickets: the batch carries its own acknowledgement.
 ///
-/// Pooled: allocated once, filled and emptied many times. Exactly one thread owns a batch at a time;
-/// ownership passes intake -> lane -> sequencer -> delivery through locked queues.
+/// Pooled: allocated once, filled and emptied many times. Exactly one thread owns a batch at a
+/// time; ownership passes intake -> lane -> sequencer -> delivery through locked queues.
 @safe package final class Batch: @unchecked Sendable {  // sound by the ownership rule above
     /// Fixed index in the pool; travels through the producer as part of each message's opaque.
     package let slot: Int
@@ -217,6 +218,7 @@ package struct PartitionRun: Sendable {
         capacity = larger
     }
 
+    /// Takes all room back; a block larger than a batch may keep is freed.
     package func reset() {
         used = 0
         if capacity > Self.keptBytes {

@@ -12,6 +12,7 @@ package struct BatchPolicy: Sendable, Equatable {
         self.maxWaitNs = max(0, maxWaitNs)
     }
 
+    /// What a free lane does.
     package enum Decision: Equatable, Sendable {
         case cutNow
         /// Nothing to cut before this time on the caller's clock, unless more records come.

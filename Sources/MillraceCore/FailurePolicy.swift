@@ -19,6 +19,7 @@ package struct FailurePolicy: Sendable {
 
     package init(maxRatio: Double) { self.maxRatio = maxRatio }
 
+    /// What becomes of a scored batch.
     package enum Verdict: Sendable, Equatable {
         case proceed
         /// The batch stays where it is; try it again later. The text is for the operator.
@@ -83,5 +84,6 @@ package struct Backoff: Sendable {
         return min(doubled, Self.longestNs)
     }
 
+    /// Begins again with the first waiting time.
     package mutating func reset() { tries = 0 }
 }

@@ -101,7 +101,8 @@
     }
 
     /// Rewinds that may be carried out now: the sink works, nothing of the partition is on its way,
-    /// and the waiting time is over. Each is reported once; answer with `rewound` or `rewindFailed`.
+    /// and the waiting time is over. Each is reported once; answer with `rewound` or
+    /// `rewindFailed`.
     package mutating func takeRewindsToSeek(
         nowNs: Int64
     ) -> [(partition: Int32, offset: Int64, epoch: UInt32)] {
@@ -145,6 +146,7 @@
 
     // MARK: Lanes
 
+    /// What a lane that asks for work gets.
     package enum Take {
         /// The lane owns this batch now; it has at least one record.
         case batch(Batch)
@@ -405,6 +407,7 @@
     /// Whether the broken sink has answered all that it was given, so that it can be restarted.
     package var canRestartSink: Bool { isSinkBroken && outbox.awaitedTotal == 0 }
 
+    /// The sink has a new client; what is unfinished is read again.
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false
         counters.sinkRestarts &+= 1

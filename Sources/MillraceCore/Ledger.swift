@@ -63,8 +63,8 @@ package struct Ledger: Sendable {
     /// Partitions with an account, in no order.
     package var partitions: [Int32] { Array(accounts.keys) }
 
-    /// Admits `count` records whose offsets rise from `firstOffset` to `lastOffset` (gaps are normal:
-    /// compaction, control records). Nil where the epoch is old or the account closed.
+    /// Admits `count` records whose offsets rise from `firstOffset` to `lastOffset` (gaps are
+    /// normal: compaction, control records). Nil where the epoch is old or the account closed.
     package mutating func admit(
         _ partition: Int32, epoch: UInt32, firstOffset: Int64, lastOffset: Int64, count: Int
     ) -> Ticket? {

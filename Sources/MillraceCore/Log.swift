@@ -1,5 +1,6 @@
 /// Takes log events. The command brings the one that writes to stderr; tests collect them.
 package struct Log: Sendable {
+    /// How much an event matters; ascending.
     package enum Level: Int, Sendable, Comparable, CaseIterable {
         case debug, info, warning, error
 
@@ -28,6 +29,7 @@ package struct Log: Sendable {
     /// Drops everything.
     package static let none = Log { _ in }
 
+    /// Writes an event.
     package func callAsFunction(
         _ level: Level, _ message: String, _ fields: [(name: String, value: String)] = []
     ) {

@@ -1,10 +1,13 @@
 /// One measured value with its meaning, as a metrics page shows it.
 package struct Metric: Sendable {
+    /// The types of Prometheus.
     package enum Kind: String, Sendable { case counter, gauge, histogram }
 
+    /// What a sample holds.
     package enum Value: Sendable {
         case number(Double)
-        /// Upper bounds (ascending, without +Inf) with cumulative counts, then count and sum of all.
+        /// Upper bounds (ascending, without +Inf) with cumulative counts, then count and sum of
+        /// all.
         case distribution(bounds: [Double], cumulative: [UInt64], count: UInt64, sum: Double)
     }
 
@@ -37,7 +40,8 @@ package struct Metric: Sendable {
 package struct Health: Sendable, Equatable {
     /// False: only a restart helps.
     package var isLive: Bool
-    /// Reasons why no record is processed now, each one line that a person can act on; empty: ready.
+    /// Reasons why no record is processed now, each one line that a person can act on; empty:
+    /// ready.
     package var missing: [String]
 
     package init(isLive: Bool, missing: [String]) {
@@ -45,5 +49,6 @@ package struct Health: Sendable, Equatable {
         self.missing = missing
     }
 
+    /// Live, and nothing is missing.
     package var isReady: Bool { isLive && missing.isEmpty }
 }

@@ -1,5 +1,6 @@
 /// Why a model cannot be loaded, or refuses a whole batch.
 package struct ModelError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The classes of failures.
     package enum Kind: String, Sendable {
         /// The engine's shared library is not on this machine.
         case libraryMissing

@@ -1,9 +1,9 @@
 /// Finished runs that wait to be written, per partition, and what of each partition is on its way.
 ///
 /// One group of a partition at a time is on its way; while its answer is awaited the next one
-/// gathers. Like a batch of records, a group is as large as the load makes it, and nothing waits for
-/// a timer. librdkafka's idempotent producer has one request of a partition in flight anyway and
-/// would, with more records queued behind it, spin until the answer comes. And when the broker
+/// gathers. Like a batch of records, a group is as large as the load makes it, and nothing waits
+/// for a timer. librdkafka's idempotent producer has one request of a partition in flight anyway
+/// and would, with more records queued behind it, spin until the answer comes. And when the broker
 /// refuses a group, nothing behind it is written yet: the order is kept.
 struct Outbox: Sendable {
     /// Records of one run that wait to be written.

@@ -3,7 +3,8 @@
 ///
 /// A plain value without references, so that arrays of it move by memcpy.
 @unsafe package struct RecordView {
-    /// The value's bytes; nil is a tombstone (Kafka's null value), which differs from an empty value.
+    /// The value's bytes; nil is a tombstone (Kafka's null value), which differs from an empty
+    /// value.
     package var value: UnsafeRawPointer?
     /// Bytes in `value`.
     package var valueCount: Int

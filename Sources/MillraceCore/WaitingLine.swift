@@ -10,6 +10,7 @@
 
     package init() {}
 
+    /// Records that wait.
     package var count: Int { unsafe records.count - head }
 
     package mutating func append(

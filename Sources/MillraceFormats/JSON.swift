@@ -1,6 +1,7 @@
 package import MillraceCore
 
-/// JSON objects: fields by JSON Pointer in, prediction fields spliced in front of the closing brace.
+/// JSON objects: fields by JSON Pointer in, prediction fields spliced in front of the closing
+/// brace.
 ///
 /// Every byte of a record is validated (RFC 8259, strict UTF-8, no byte order mark); a value is at
 /// most 64 levels deep. Any other record is a dead letter.

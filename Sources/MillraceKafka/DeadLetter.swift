@@ -2,8 +2,8 @@ internal import CRdkafka
 internal import MillraceCore
 
 /// A record as it goes to the dead letters: its own key, value, headers and timestamp, and headers
-/// that say why and where from. What is too large for the broker loses first its value, then its own
-/// headers and key; a header says so.
+/// that say why and where from. What is too large for the broker loses first its value, then its
+/// own headers and key; a header says so.
 @unsafe struct DeadLetter {
     private let record: RecordView
     private let headers: [(name: String, value: String)]

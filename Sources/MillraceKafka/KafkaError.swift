@@ -81,7 +81,8 @@ package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Text of librdkafka as our errors want it: no line breaks, no capital first letter of a plain word.
+/// Text of librdkafka as our errors want it: no line breaks, no capital first letter of a plain
+/// word.
 func oneLine(_ text: String) -> String {
     let flat = text.split(whereSeparator: { $0.isNewline }).joined(separator: " ")
     guard let first = flat.first, first.isUppercase,

@@ -71,7 +71,8 @@ package struct PlainRecord: Sendable, Equatable {
         }
     }
 
-    /// Waits until every record is acknowledged; throws what the broker refused, or when time is up.
+    /// Waits until every record is acknowledged; throws what the broker refused, or when time is
+    /// up.
     package func flush(timeoutMs: Int32) throws(ServiceError) {
         let deadline = Deadline(afterMs: timeoutMs)
         while unsafe rd_kafka_outq_len(producer.handle.raw) > 0 {

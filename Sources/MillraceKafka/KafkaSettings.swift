@@ -34,7 +34,8 @@ package struct KafkaSettings: Sendable {
     package var partitioning: Partitioning = .preserve
     /// Nil: there is nowhere to put dead letters, a dead record fails the write.
     package var deadLetterTopic: String?
-    /// Value of the header `millrace-model` of scored records, e.g. `fraud@0123456789ab`; nil: none.
+    /// Value of the header `millrace-model` of scored records, e.g. `fraud@0123456789ab`; nil:
+    /// none.
     package var modelHeader: String?
     /// The pipeline's `memory`; the clients' own queues are cut out of it.
     package var memoryBytes: Int = 256 << 20

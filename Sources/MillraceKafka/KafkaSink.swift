@@ -5,9 +5,9 @@ internal import Synchronization
 /// Writes enriched records and dead letters with one idempotent producer. See `Sink` for which
 /// thread may call what.
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
-    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and the
-    // caller is the thread that polls; `wake` and `purge` of other threads go through `gate`. The
-    // same holds for `settings`; `mustSendLess` is the polling thread's.
+    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and
+    // the caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
+    // So does `settings`; `mustSendLess` is the polling thread's.
 
     private(set) var settings: KafkaSettings
     private let log: Log

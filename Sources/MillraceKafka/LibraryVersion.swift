@@ -41,7 +41,8 @@ package struct LibraryVersion: Sendable, Comparable, CustomStringConvertible {
     /// `group.protocol=consumer` (KIP-848) is generally available.
     package var hasConsumerGroupProtocol: Bool { self >= LibraryVersion(2, 12, 0) }
 
-    /// A full queue is looked at again after `fetch.queue.backoff.ms`; before, after a whole second.
+    /// A full queue is looked at again after `fetch.queue.backoff.ms`; before, after a whole
+    /// second.
     package var hasFetchQueueBackoff: Bool { self >= LibraryVersion(2, 2, 0) }
 
     /// SCRAM sends the client's nonce twice, which Kafka 4 refuses (librdkafka #4895).

@@ -2,9 +2,9 @@ import MillraceCore
 
 /// Takes the ZipMap nodes out of a model whose maps are its outputs.
 ///
-/// skl2onnx ends classifiers with ZipMap by default: a sequence of one map for each row, which costs
-/// several allocations a row to build and to read. The scores that go into the maps are what we
-/// want, in the order of the node's labels; so the graph's output becomes the node's input.
+/// skl2onnx ends classifiers with ZipMap by default: a sequence of one map for each row, which
+/// costs several allocations a row to build and to read. The scores that go into the maps are what
+/// we want, in the order of the node's labels; so the graph's output becomes the node's input.
 struct ZipMapRemoval {
     /// What to give to ONNX Runtime.
     let bytes: [UInt8]

@@ -62,7 +62,8 @@ struct CheckedPipeline: Sendable {
         return (engine, try engine.load(path: path))
     }
 
-    /// Makes a codec and a session once, so that what only they can refuse is refused at check time.
+    /// Makes a codec and a session once, so that what only they can refuse is refused at check
+    /// time.
     private static func tryLane(
         _ file: PipelineFile, _ model: any Model,
         _ plans: (features: FeaturePlan, append: AppendPlan)

@@ -66,7 +66,8 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
     }
 
     /// Foundation is the other opinion. It takes more than JSON allows: UTF-16 and UTF-32, byte
-    /// order marks, a comma behind the last field or element; and it refuses numbers that no double holds.
+    /// order marks, a comma behind the last field or element; and it refuses numbers that no double
+    /// holds.
     @Test func mutatedRecordsAreJudgedAsFoundationDoes() throws {
         let rig = try Rig(floats: benchPointers, missing: .nan, capacityRows: 128)
         var random = SplitMix(seed: 2026)

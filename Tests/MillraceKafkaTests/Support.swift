@@ -3,8 +3,8 @@ import MillraceKafka
 import Synchronization
 import Testing
 
-/// The mock of librdkafka 2.0.2 speaks an old version of Metadata that cannot say "do not create the
-/// topic"; real brokers and newer mocks can.
+/// The mock of librdkafka 2.0.2 speaks an old version of Metadata that cannot say "do not create
+/// the topic"; real brokers and newer mocks can.
 let mockCanLackTopics = LibraryVersion.current >= LibraryVersion(2, 13, 0)
 
 /// A mock cluster with an input topic, an output topic and dead letters.

@@ -145,7 +145,8 @@ func values(_ column: PredictionColumn, rows: Int) -> [String] {
     }
 }
 
-/// Whether `got` is what the library predicted: numbers within the relative tolerance, labels equal.
+/// Whether `got` is what the library predicted: numbers within the relative tolerance, labels
+/// equal.
 func agree(_ got: String, _ expected: String, _ column: Fixture.Column, _ tolerance: Double) -> Bool
 {
     guard column.type.hasPrefix("float") else { return got == expected }

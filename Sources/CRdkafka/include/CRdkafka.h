@@ -63,5 +63,5 @@ typedef struct {
 size_t millrace_deliveries(
     rd_kafka_event_t *event, millrace_delivery_t *deliveries, size_t capacity);
 
-/* Destroys `count` messages that lie `stride` bytes apart, beginning with the pointer at `first`. */
+/* Destroys `count` messages that lie `stride` bytes apart, the first pointer at `first`. */
 void millrace_messages_destroy(const void *first, size_t stride, size_t count);
