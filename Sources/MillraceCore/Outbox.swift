@@ -87,9 +87,6 @@ struct Outbox: Sendable {
             entry.count = 1
         } else {
             state.head += 1
-            if let until = state.carefulUntil, entry.lastOffset >= until {
-                state.carefulUntil = nil
-            }
         }
         if state.head == state.waiting.count {
             state.waiting.removeAll(keepingCapacity: true)
@@ -138,6 +135,13 @@ struct Outbox: Sendable {
     mutating func writeCarefully(_ partition: Int32, until offset: Int64) {
         guard let state = partitions[partition] else { return }
         partitions[partition]?.carefulUntil = max(state.carefulUntil ?? offset, offset)
+    }
+
+    /// All records of a current run up to `offset` are being written. Runs of an epoch before the
+    /// refusal do not count: they wait here too and are only thrown away.
+    mutating func wroteAll(_ partition: Int32, upTo offset: Int64) {
+        guard let until = partitions[partition]?.carefulUntil, offset >= until else { return }
+        partitions[partition]?.carefulUntil = nil
     }
 
     private mutating func list(_ partition: Int32) {
