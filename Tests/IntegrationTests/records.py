@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from brokers import wait_until
@@ -100,8 +100,19 @@ class Watcher:
 
     def ends(self, topic):
         """End offset by partition."""
-        return {p: self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=60)[1]
+        return {p: wait_until(lambda p=p: self._end(topic, p), f"the end of {topic}[{p}]")[0]
                 for p in self.partitions(topic)}
+
+    def _end(self, topic, partition):
+        """The offset in a list; None while a new leader is not known yet."""
+        try:
+            place = TopicPartition(topic, partition)
+            return [self.consumer.get_watermark_offsets(place, timeout=60)[1]]
+        except KafkaException as failure:
+            if not failure.args[0].retriable() and failure.args[0].code() not in (
+                    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._TRANSPORT):
+                raise
+            return None
 
     def count(self, topic):
         return sum(self.ends(topic).values())

@@ -216,6 +216,12 @@ class OddRecordTests(BadRecordCase):
         self.assertEqual({r.value for r in letters}, {b""})
         self.assertEqual({r.header("millrace-error-class") for r in letters}, {"malformed"})
 
+    def first_letters(self, dead):
+        """The dead letters in order. A refused record makes its neighbours and their letters come
+        again, so only first occurrences count."""
+        return list({r.key: r for r in reversed(records.read_all(self.bootstrap, dead)[0])}
+                    .values())[::-1]
+
     def check_too_large(self, kafka, letter_value, **sink_config):
         """A record of each hundred fits the input topic and, enriched, not the output topic."""
         source, sink = self.topic("in", 1), self.topic("out", 1, **sink_config)
@@ -231,7 +237,7 @@ class OddRecordTests(BadRecordCase):
         worker = self.worker(self.pipeline(source, sink, dead=dead, kafka=kafka), "--until-end")
         self.assertEqual(worker.wait_exit(), 0, worker.tail())
         large = [r for r in sent if len(r.value) == LARGE]
-        letters = records.read_all(self.bootstrap, dead)[0]
+        letters = self.first_letters(dead)
         self.assertEqual([r.key for r in letters], [r.key for r in large])
         for letter, record in zip(letters, large):
             self.assertEqual(letter.value, letter_value(record))
@@ -265,7 +271,7 @@ class OddRecordTests(BadRecordCase):
         records.load(self.bootstrap, source, sent)
         worker = self.worker(self.pipeline(source, sink, dead=dead), "--until-end")
         self.assertEqual(worker.wait_exit(), 0, worker.tail())
-        letters = records.read_all(self.bootstrap, dead)[0]
+        letters = self.first_letters(dead)
         self.assertEqual([(r.key, r.value, r.timestamp) for r in letters],
                          [(r.key, r.value, FIRST_MS) for r in sent if r.timestamp])
         self.assertEqual({r.header("millrace-error-class") for r in letters}, {"rejected"})
