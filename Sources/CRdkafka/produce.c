@@ -77,6 +77,7 @@ size_t millrace_deliveries(
                 .count = 1,
                 .error = error,
                 .status = error ? (int32_t)rd_kafka_message_status(messages[i]) : 0,
+                .bytes = error ? messages[i]->len + messages[i]->key_len : 0,
             };
         }
     }

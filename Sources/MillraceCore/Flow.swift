@@ -324,6 +324,9 @@
                 if batch.unwritten == 0 { return .release(batch) }
                 continue
             }
+            if entry.first + entry.count == run.count {
+                outbox.wroteAll(partition, upTo: entry.lastOffset)
+            }
             return .write(
                 Write(
                     batch: batch, run: entry.run, first: entry.first, count: entry.count,
@@ -390,6 +393,8 @@
             if isAlone {
                 condemned[ticket.partition, default: [:]][offset] = RecordError(
                     .rejected, failure.error.description)
+                // The next reading gets further, although the run has to go out again as a whole.
+                backoffs[ticket.partition] = nil
             } else {
                 outbox.writeCarefully(ticket.partition, until: offset)
             }

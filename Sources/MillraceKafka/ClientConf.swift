@@ -129,7 +129,8 @@ extension KafkaSettings {
     }
 
     private var producerMusts: Properties {
-        [
+        let request = requestBytesLimit.map { [("batch.size", String($0))] } ?? []
+        return request + [
             // No duplicates and no reordering by retries; implies at most 5 requests in flight.
             ("enable.idempotence", "true"),
             ("acks", "all"),
@@ -144,6 +145,14 @@ extension KafkaSettings {
     private var messageMaxBytes: Int {
         let written = (common + consumer).last { $0.name == "message.max.bytes" }
         return written.flatMap { Int($0.value) } ?? 1_000_000
+    }
+
+    /// What a request to a partition is filled up to; a larger record goes in one of its own.
+    var requestBytes: Int {
+        func written(_ name: String) -> Int {
+            (common + producer).last { $0.name == name }.flatMap { Int($0.value) } ?? 1_000_000
+        }
+        return min(written("batch.size"), written("message.max.bytes"), requestBytesLimit ?? .max)
     }
 
     /// Whether the user asks for KIP-848.

@@ -7,13 +7,17 @@ internal import Synchronization
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
     // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and
     // the caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
+    // So does `settings`; `mustSendLess` is the polling thread's.
 
-    let settings: KafkaSettings
+    private(set) var settings: KafkaSettings
     private let log: Log
     private var owner: ProducerOwner?
     private let gate = Mutex(())
     private var outgoing = OutgoingBuffer()
     private let modelHeader: HeaderText?
+    /// The broker refuses requests of several records as too large: smaller ones from the next
+    /// `restart` on.
+    private var mustSendLess = false
 
     /// An answer of `poll` takes at most this many events, so that it ends under steady load.
     private static let eventsMax = 64
@@ -166,6 +170,10 @@ internal import Synchronization
 
     private func deliveryFailure(_ answer: millrace_delivery_t) -> DeliveryFailure {
         let raw = rd_kafka_resp_err_t(rawValue: answer.error)
+        if raw == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, !wasSentAlone(answer) {
+            mustSendLess = true
+            return DeliveryFailure(error: Self.requestTooLarge, isRecordsFault: false)
+        }
         var error = owner?.handle.fatalError ?? KafkaError(raw)
         if answer.status == Int32(RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED.rawValue) {
             error = KafkaError(
@@ -174,6 +182,13 @@ internal import Synchronization
         }
         return DeliveryFailure(
             error: error.serviceError, isRecordsFault: KafkaError.isRecordsFault(raw))
+    }
+
+    /// Whether the record had a request for itself. The broker's limit is for a request's records
+    /// together and it refuses them together; a record larger than what requests are filled up to
+    /// has no neighbours.
+    private func wasSentAlone(_ answer: millrace_delivery_t) -> Bool {
+        settings.requestBytes <= 1 || answer.bytes >= UInt64(settings.requestBytes)
     }
 
     private func note(_ event: OpaquePointer) {
@@ -197,6 +212,15 @@ internal import Synchronization
     }
 
     package func restart() throws(ServiceError) {
+        if mustSendLess {
+            settings.requestBytesLimit = max(1, settings.requestBytes / 4)
+            mustSendLess = false
+            log(
+                .warning,
+                "the broker's limit is below what requests are filled up to: smaller"
+                    + " requests from now on; set batch.size to the topic's max.message.bytes",
+                [("batch.size", String(settings.requestBytes))])
+        }
         do throws(KafkaError) {
             var fresh: ProducerOwner? = try ProducerOwner(settings, log: log)
             gate.withLock { _ in swap(&owner, &fresh) }
@@ -243,6 +267,11 @@ extension KafkaSink {
             : RecordError(.rejected, KafkaError(raw).message)
     }
 
+    /// Fatal: the order of what follows is kept only by sending all of it again.
+    private static let requestTooLarge = ServiceError(
+        code: "MSG_SIZE_TOO_LARGE",
+        message: "the broker refuses several records together as too large", isFatal: true,
+        isRetriable: true)
     private static let closed = bug("the sink is closed")
     private static let undecided = bug("a record of the batch was not decided")
     private static let batchTooLarge = bug("a batch has more slots, runs or records than fit")

@@ -332,6 +332,30 @@ struct FlowTests {
         #expect(try required(Self.take(&flow).0).errors.isEmpty)
     }
 
+    @Test("what waited behind a refused group and is thrown away does not end the care")
+    func carefulBehindStaleRuns() throws {
+        var flow = Self.makeFlow()
+        let epoch = flow.open(0)
+        Self.admit(&flow, 0, 0..<4, epoch: epoch)
+        flow.deposit(try required(Self.take(&flow).0))
+        let group = Self.write(&flow)[0]
+        Self.admit(&flow, 0, 4..<8, epoch: epoch)
+        flow.deposit(try required(Self.take(&flow).0))
+        #expect(Self.write(&flow).isEmpty)
+        for record in 0..<4 {
+            _ = Self.answer(
+                &flow, group, count: 1, record: record,
+                failure: Self.failure(recordsFault: true))
+        }
+        #expect(Self.write(&flow).isEmpty)
+        _ = flow.takeRewindsToPause()
+        let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
+        flow.rewound(0, epoch: seek.epoch)
+        Self.admit(&flow, 0, 0..<4, epoch: seek.epoch)
+        flow.deposit(try required(Self.take(&flow).0))
+        #expect(Self.write(&flow).map(\.count) == [1])
+    }
+
     @Test("a broken sink discards what is written until it is restarted, then all is read again")
     func brokenSink() throws {
         var flow = Self.makeFlow(maxRecords: 2)

@@ -106,8 +106,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (MockCluster.ErrorCode.messageTooLarge, true), (.invalidRecord, true),
-        (.invalidTimestamp, true), (.topicAuthorizationFailed, false),
+        (MockCluster.ErrorCode.invalidRecord, true), (.invalidTimestamp, true),
+        (.topicAuthorizationFailed, false),
     ])
     func refusedRecordsAreTold(code: MockCluster.ErrorCode, isRecordsFault: Bool) throws {
         let stage = try Stage(partitions: 1)
@@ -123,6 +123,35 @@ import Testing
         #expect(answers[0].count == 1 && answers[0].record == 0)
         #expect(answers[0].failure?.isRecordsFault == isRecordsFault)
         #expect(answers[0].failure?.error.isFatal == false)
+        pump.close()
+        sink.close()
+    }
+
+    /// The broker refuses the records of a request together: only one that was alone is at fault.
+    @Test func tooLargeTogetherIsNobodysFault() throws {
+        let stage = try Stage(partitions: 1)
+        try stage.feed([PlainRecord(value: [1], partition: 0)])
+        let pump = try Pump(stage.settings)
+        try #require(pump.until { pump.count == 1 })
+        var settings = stage.settings
+        settings.producer.append(("batch.size", "16"))
+        let sink = try KafkaSink(settings, log: .none)
+        let work = batch(pump) { _ in .scored([1, 2]) }
+        func failureOfNextWrite() throws -> DeliveryFailure {
+            stage.cluster.pushErrors(api: .produce, [.messageTooLarge])
+            #expect(sink.writeAll(work) == .done)
+            let answers = sink.answers(1)
+            try #require(answers.count == 1)
+            return try #require(answers[0].failure)
+        }
+        for requestBytes in [16, 4] {
+            #expect(sink.settings.requestBytes == requestBytes)
+            let failure = try failureOfNextWrite()
+            #expect(!failure.isRecordsFault && failure.error.isFatal)
+            try sink.restart()
+        }
+        let failure = try failureOfNextWrite()
+        #expect(failure.isRecordsFault && !failure.error.isFatal)
         pump.close()
         sink.close()
     }

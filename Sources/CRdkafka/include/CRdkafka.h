@@ -52,6 +52,7 @@ typedef struct {
     uint32_t count;
     int32_t error;
     int32_t status; /* rd_kafka_msg_status_t of a failure */
+    uint64_t bytes; /* key and value of a failure */
 } millrace_delivery_t;
 
 /* The smallest capacity that millrace_deliveries takes. */

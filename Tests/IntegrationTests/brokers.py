@@ -1,0 +1,112 @@
+"""Real brokers for the tests: clusters of our own by `shared/kafka/kafka`, or the one that
+KAFKA_BOOTSTRAP names. All that is started here ends with the process."""
+import atexit
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def wait_until(condition, what, seconds=120, every=0.05):
+    """Asks `condition` until it gives something true, which is returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(every)
+
+
+@functools.cache
+def shared_folder():
+    """The folder with kafka/ and bench/: MILLRACE_SHARED, or `shared` beside the repository."""
+    named = os.environ.get("MILLRACE_SHARED")
+    places = [pathlib.Path(named)] if named else [REPOSITORY.parent / "shared"]
+    if not named:  # a worktree lies elsewhere than the repository that it belongs to
+        done = subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "--git-common-dir"],
+                              capture_output=True, text=True)
+        if done.returncode == 0:
+            common = (REPOSITORY / done.stdout.strip()).resolve()
+            places.append(common.parent.parent / "shared")
+    return next((p.resolve() for p in places if (p / "kafka" / "kafka").exists()), None)
+
+
+@functools.cache
+def scratch():
+    """The folder of this run, removed at its end."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def own_cluster_missing():
+    """Why no cluster can be started here; None where it can."""
+    if shared_folder() is None:
+        return "needs shared/kafka to start brokers (MILLRACE_SHARED names its folder's parent)"
+    return None if shutil.which("java") else "needs java to start brokers"
+
+
+class Cluster:
+    """One broker of our own."""
+
+    def __init__(self, name, *options):
+        self.folder = scratch() / f"kafka-{name}"
+        atexit.register(self.stop)
+        done = self.tool("up", self.folder, *options)
+        values = dict(line.split("=", 1) for line in done.splitlines() if "=" in line)
+        self.bootstrap = values["BOOTSTRAP"]
+        self.secure_bootstrap = values.get("SECURE_BOOTSTRAP")
+        self.certificate = values.get("CA")
+
+    def tool(self, *arguments):
+        """Runs the `kafka` tool; returns what it prints."""
+        command = [str(shared_folder() / "kafka" / "kafka"), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+        if done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def node(self, action):
+        """kill, stop, pause, resume or start."""
+        self.tool("node", self.folder, 1, action)
+
+    def stop(self):
+        self.tool("down", self.folder)
+
+
+class NamedCluster:
+    """The cluster of KAFKA_BOOTSTRAP, which is not ours to stop."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+
+
+_clusters = {}
+
+
+def cluster(name="shared", *options):
+    """The cluster of that name, started once a run; the test is skipped where it cannot be.
+    Only `shared` may be the one of KAFKA_BOOTSTRAP: others are killed, paused and filled."""
+    if name not in _clusters:
+        named = os.environ.get("KAFKA_BOOTSTRAP")
+        if name == "shared" and named:
+            _clusters[name] = NamedCluster(named)
+        elif reason := own_cluster_missing():
+            raise unittest.SkipTest(reason)
+        else:
+            _clusters[name] = Cluster(name, *options)
+    return _clusters[name]
+
+
+def end_cluster(name):
+    """Stops a cluster that no later test needs."""
+    if name in _clusters:
+        _clusters.pop(name).stop()
