@@ -324,9 +324,6 @@
                 if batch.unwritten == 0 { return .release(batch) }
                 continue
             }
-            if entry.first + entry.count == run.count {
-                outbox.wroteAll(partition, upTo: entry.lastOffset)
-            }
             return .write(
                 Write(
                     batch: batch, run: entry.run, first: entry.first, count: entry.count,

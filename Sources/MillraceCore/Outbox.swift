@@ -145,13 +145,6 @@ struct Outbox: Sendable {
         partitions[partition]?.carefulUntil = max(state.carefulUntil ?? offset, offset)
     }
 
-    /// All records of a current run up to `offset` are being written. Runs of an epoch before the
-    /// refusal do not count: they wait here too and are only thrown away.
-    mutating func wroteAll(_ partition: Int32, upTo offset: Int64) {
-        guard let until = partitions[partition]?.carefulUntil, offset >= until else { return }
-        partitions[partition]?.carefulUntil = nil
-    }
-
     private mutating func list(_ partition: Int32) {
         guard let state = partitions[partition], !state.isListed, state.awaited == 0,
             state.first != nil

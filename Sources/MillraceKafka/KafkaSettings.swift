@@ -43,8 +43,8 @@ package struct KafkaSettings: Sendable {
     package var commitIntervalMs: Int = 1000
     /// Report where partitions end (`SourceEvent.reachedEnd`).
     package var untilEnd = false
-    /// Requests are filled up to so many bytes at most, whatever `batch.size` says: what the sink has
-    /// found out about the broker's limit.
+    /// Requests are filled up to so many bytes at most, whatever `batch.size` says: what the sink
+    /// has found out about the broker's limit.
     var requestBytesLimit: Int?
     /// `client.id`, as brokers log it.
     package var clientName = "millrace"

@@ -290,20 +290,20 @@ internal import Synchronization
     }
 
     private func dropRecordsBehindEnd(_ bytes: inout Int) {
-        var kept = unsafe ContiguousArray<RecordView>()
         var behind = unsafe ContiguousArray<RecordView>()
-        unsafe kept.reserveCapacity(arrived.count)
+        var kept = 0
         for index in unsafe arrived.indices {
             let record = unsafe arrived[index]
             if unsafe end?.admits(record.partition, offset: record.offset) == true {
-                unsafe kept.append(record)
+                if kept != index { unsafe arrived[kept] = record }
+                kept += 1
             } else {
                 bytes &-= unsafe record.chargedBytes
                 unsafe behind.append(record)
             }
         }
+        unsafe arrived.removeLast(arrived.count - kept)
         unsafe shared.release(&behind)
-        unsafe arrived = kept
     }
 
     /// `untilEnd`: all of our partitions have been read to the end and all of it is finished.

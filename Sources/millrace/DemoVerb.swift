@@ -156,8 +156,16 @@ private final class Demo: Sendable {
                 second = now
                 shown = 0
             }
-            if let limit, worker.counters.finished >= limit { worker.requestStop() }
+            if let limit, worker.counters.finished >= limit { break }
         }
+        // A short run may be over before the readers have seen anything.
+        for reader in readers {
+            while shown < Self.shownPerSecond, let record = reader.next(timeoutMs: 500) {
+                Output.print(Self.text(of: record))
+                shown += 1
+            }
+        }
+        worker.requestStop()
     }
 
     private static func text(of record: PlainRecord) -> String {
