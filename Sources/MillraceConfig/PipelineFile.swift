@@ -86,6 +86,8 @@ package struct PipelineFile: Sendable {
         package let topic: String
         package let topicPlace: Place
         package let partitioning: Partitioning
+        /// Whether enriched records tell the model's version in a header.
+        package let hasModelHeader: Bool
     }
 
     /// The section `dead_letter`.

@@ -134,9 +134,11 @@ extension Reading {
         open(Settings.sink)
         let topic = located(Settings.sinkTopic)
         let partitioning = read(Settings.sinkPartitioning)
-        guard let topic, let partitioning else { return nil }
+        let hasModelHeader = read(Settings.sinkModelHeader)
+        guard let topic, let partitioning, let hasModelHeader else { return nil }
         return PipelineFile.Sink(
-            topic: topic.value, topicPlace: topic.place, partitioning: partitioning)
+            topic: topic.value, topicPlace: topic.place, partitioning: partitioning,
+            hasModelHeader: hasModelHeader)
     }
 
     private mutating func readDeadLetter() -> PipelineFile.DeadLetter? {

@@ -18,6 +18,7 @@ package enum Settings {
         batch.declaration, batchMaxRecords.declaration, batchMaxWait.declaration,
         batchMaxBytes.declaration, lanes.declaration,
         sink.declaration, sinkTopic.declaration, sinkPartitioning.declaration,
+        sinkModelHeader.declaration,
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
         delivery.declaration, commitInterval.declaration, memory.declaration,
         shutdownTimeout.declaration,
@@ -169,6 +170,13 @@ package enum Settings {
         doc: """
             `preserve` writes to the partition number that the record came from, `key` \
             re-partitions by the key as Kafka's Java client does.
+            """)
+    static let sinkModelHeader = Setting.boolean(
+        "sink", "model_header", defaultValue: true,
+        doc: """
+            Whether each enriched record gets the header `millrace-model: name@version`, the \
+            version being the first 12 hexadecimal digits of the model file's SHA-256. It makes \
+            records about 35 bytes longer.
             """)
     static let deadLetter = Setting.section(
         "", "dead_letter", doc: "Where records go that cannot be scored.")

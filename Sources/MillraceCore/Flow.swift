@@ -45,9 +45,13 @@
 
     // MARK: Intake
 
-    /// Whether another chunk of records may be read now: the line keeps at most four full batches,
-    /// the rest waits in the client's own queue, which has its own limit.
-    package var hasRoomInLine: Bool { line.count < 4 * policy.maxRecords && hasRoom }
+    /// Whether another chunk of records may be read now: the line keeps about eight full batches at
+    /// most, the rest waits in the client's own queue, which has its own limit.
+    package var hasRoomInLine: Bool { line.count < 8 * policy.maxRecords && hasRoom }
+
+    /// Whether an intake that found no room is to be woken: at half of the line, so that it does
+    /// not wake for every batch.
+    package var wantsRecords: Bool { line.count <= 4 * policy.maxRecords && hasRoom }
 
     /// Whether the bound in bytes leaves room.
     package var hasRoom: Bool { chargedBytes < boundBytes }

@@ -37,6 +37,8 @@ package struct KafkaSettings: Sendable {
     /// Value of the header `millrace-model` of scored records, e.g. `fraud@0123456789ab`; nil:
     /// none.
     package var modelHeader: String?
+    /// Whether scored records get `modelHeader`; dead letters tell it in any case.
+    package var addsModelHeader = true
     /// The pipeline's `memory`; the clients' own queues are cut out of it.
     package var memoryBytes: Int = 256 << 20
     /// How often stored offsets are committed.

@@ -258,7 +258,7 @@ internal import Synchronization
             // The records wait in the client's queue until there is room.
             let deadline = shared.now() &+ 50_000_000
             let hasRoom = shared.flow.wait(for: .room) { flow -> Monitor<Flow>.Look<Bool> in
-                if flow.hasRoomInLine { return .found(true) }
+                if flow.wantsRecords { return .found(true) }
                 return shared.now() >= deadline ? .found(false) : .wait(untilNs: deadline)
             }
             guard hasRoom else { return }

@@ -34,12 +34,14 @@ internal import Synchronization
 
     private func nextBatch() -> Batch? {
         var dropped = unsafe ContiguousArray<RecordView>()
+        var wantsRecords = false
         while true {
             let take = shared.flow.wait(for: .work) { flow -> Monitor<Flow>.Look<Flow.Take> in
                 let take = unsafe flow.takeBatch(
                     nowNs: shared.now(),
                     isDraining: shared.isStopRequested.load(ordering: .acquiring),
                     dropped: &dropped)
+                wantsRecords = flow.wantsRecords
                 guard case .wait(let untilNs) = take, unsafe dropped.isEmpty else {
                     return .found(take)
                 }
@@ -48,9 +50,9 @@ internal import Synchronization
             unsafe shared.release(&dropped)
             switch take {
             case .batch(let batch):
-                // There may be enough for another lane; and the line has room again.
+                // There may be enough for another lane.
                 if shared.settings.lanes > 1 { shared.flow.signal(.work) }
-                shared.flow.signal(.room)
+                if wantsRecords { shared.flow.signal(.room) }
                 return batch
             case .wait: continue
             case .end: return nil

@@ -134,8 +134,11 @@ final class WorkerShared: Sendable {
             guard !run.isDiscarded else { continue }
             tally.dead[error.kind.ordinal] += 1
         }
-        flow.withLock { $0.recycle(batch, tally: tally) }
+        let wantsRecords = flow.withLock { flow in
+            flow.recycle(batch, tally: tally)
+            return flow.wantsRecords
+        }
         flow.signal(.work)
-        flow.signal(.room)
+        if wantsRecords { flow.signal(.room) }
     }
 }

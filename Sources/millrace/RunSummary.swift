@@ -9,7 +9,7 @@ struct RunSummary {
 
     init() { startedNs = clock.monotonicNs() }
 
-    /// `records=... dead=... wall=... cpu=... rec/s=... rec/cpu-s=... p50_ms=... p99_ms=...`;
+    /// `records=... dead=... wall=... cpu=... rec/s=... rec/cpu-s=... mean_batch=... p50_ms=... p99_ms=...`;
     /// wall and cpu in seconds since the start of the process's work, cpu of all its threads.
     func line(_ counters: FlowCounters, _ latency: LatencyHistogram) -> String {
         let wall = Double(clock.monotonicNs() - startedNs) / 1e9
@@ -19,6 +19,7 @@ struct RunSummary {
             + " wall=\(Self.fixed(wall, 3)) cpu=\(Self.fixed(cpu, 3))"
             + " rec/s=\(Self.fixed(Double(records) / max(wall, 1e-9), 0))"
             + " rec/cpu-s=\(Self.fixed(Double(records) / max(cpu, 1e-9), 0))"
+            + " mean_batch=\(counters.batches > 0 ? counters.finished / counters.batches : 0)"
             + " p50_ms=\(Self.milliseconds(latency.quantile(0.5)))"
             + " p99_ms=\(Self.milliseconds(latency.quantile(0.99)))"
     }

@@ -31,6 +31,7 @@ final class RunningPipeline: Sendable {
         let file = pipeline.file
         var kafka = KafkaSettings(file)
         kafka.modelHeader = pipeline.modelHeader
+        kafka.addsModelHeader = file.sink.hasModelHeader
         kafka.untilEnd = untilEnd
         do throws(ServiceError) {
             if let bad = kafka.knownBadPair() { throw bad }
