@@ -166,36 +166,3 @@ package struct AppendEntry: Sendable, Equatable {
     package let selector: Selector
     package let outputPlace: Place
 }
-
-/// `host:port`, the host of an IPv6 address in brackets.
-package struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
-    /// Without brackets.
-    package let host: String
-    /// 0 takes a free one.
-    package let port: UInt16
-
-    /// Nil for anything but host and port.
-    package init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":") else { return nil }
-        var host = text[..<colon]
-        let digits = text[colon...].dropFirst()
-        if host.hasPrefix("["), host.hasSuffix("]"), host.contains(":") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        let isHost = host.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x3A, 0x25: true
-            default: false
-            }
-        }
-        guard !host.isEmpty, isHost, let number = Quantities.integer(String(digits)),
-            digits.first != "+", digits.first != "-", let port = UInt16(exactly: number)
-        else { return nil }
-        self.host = String(host)
-        self.port = port
-    }
-
-    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}

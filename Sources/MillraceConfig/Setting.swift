@@ -1,3 +1,5 @@
+internal import MillraceCore
+
 /// What a setting's value may be. Parser, complaints, documentation and schema all read this.
 package enum SettingKind: Sendable, Equatable {
     /// Any text.

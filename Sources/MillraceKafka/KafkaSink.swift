@@ -26,7 +26,8 @@ internal import Synchronization
     package init(_ settings: KafkaSettings, log: Log) throws(ServiceError) {
         self.settings = settings
         self.log = log
-        self.modelHeader = (settings.addsModelHeader ? settings.modelHeader : nil).map { HeaderText("millrace-model", $0) }
+        let modelHeader = settings.addsModelHeader ? settings.modelHeader : nil
+        self.modelHeader = modelHeader.map { HeaderText("millrace-model", $0) }
         do throws(KafkaError) {
             owner = try ProducerOwner(settings, log: log)
         } catch {

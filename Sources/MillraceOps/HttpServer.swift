@@ -36,7 +36,13 @@ package import MillraceCore
     package init(
         listen: String, routes: [HttpRoute], limits: Limits = Limits()
     ) throws(ServiceError) {
-        let listenAddress = try ListenAddress(parsing: listen)
+        guard let listenAddress = ListenAddress(listen) else {
+            throw ServiceError(
+                code: "",
+                message: "cannot listen on '\(listen)': write address:port, for instance "
+                    + "127.0.0.1:9464, [::1]:9464 or localhost:0",
+                isFatal: true, isRetriable: false)
+        }
         let socket = try ListenSocket(listenAddress)
         let port = socket.port
         let context = unsafe Unmanaged.passRetained(HandlerContext(HttpRouter(routes)))

@@ -1,49 +1,5 @@
 internal import Glibc
-package import MillraceCore
-
-/// Where a server listens: `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464`, or `:9464`, which is
-/// loopback too. Other names are refused: which address they mean would be decided elsewhere.
-package struct ListenAddress: Sendable, Equatable {
-    /// An IPv4 or IPv6 literal, without brackets.
-    package let host: String
-    /// 0: the system takes a free one.
-    package let port: UInt16
-
-    /// Takes `text` apart. Fails when it is not of the form above; whether the literal is one is
-    /// found out by listening.
-    package init(parsing text: String) throws(ServiceError) {
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Self.port(text[text.index(after: colon)...])
-        else { throw Self.malformed(text) }
-        var host = text[..<colon]
-        if host.hasPrefix("[") {
-            guard host.hasSuffix("]"), host.contains(":") else { throw Self.malformed(text) }
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            throw Self.malformed(text)
-        }
-        self.host = host.isEmpty || host.lowercased() == "localhost" ? "127.0.0.1" : String(host)
-        self.port = port
-    }
-
-    /// The host with `port`, in the form that `init(parsing:)` takes.
-    package func display(port: UInt16) -> String {
-        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
-
-    private static func port(_ text: Substring) -> UInt16? {
-        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        return text.utf8.allSatisfy(digits.contains) ? UInt16(text) : nil
-    }
-
-    private static func malformed(_ text: String) -> ServiceError {
-        ServiceError(
-            code: "",
-            message: "cannot listen on '\(text)': write address:port, for instance "
-                + "127.0.0.1:9464, [::1]:9464 or localhost:0",
-            isFatal: true, isRetriable: false)
-    }
-}
+internal import MillraceCore
 
 /// A bound, listening, non-blocking TCP socket. Closes it unless `release` gave it away.
 struct ListenSocket: ~Copyable {

@@ -9,8 +9,9 @@ struct RunSummary {
 
     init() { startedNs = clock.monotonicNs() }
 
-    /// `records=... dead=... wall=... cpu=... rec/s=... rec/cpu-s=... mean_batch=... p50_ms=... p99_ms=...`;
-    /// wall and cpu in seconds since the start of the process's work, cpu of all its threads.
+    /// `records=... dead=... wall=... cpu=... rec/s=... rec/cpu-s=... mean_batch=... p50_ms=...
+    /// p99_ms=...`; wall and cpu in seconds since the start of the process's work, cpu of all its
+    /// threads.
     func line(_ counters: FlowCounters, _ latency: LatencyHistogram) -> String {
         let wall = Double(clock.monotonicNs() - startedNs) / 1e9
         let cpu = Self.cpuSeconds()

@@ -101,19 +101,6 @@ import Testing
     }
 }
 
-@Suite struct ListenAddressTests {
-    @Test(
-        arguments: [
-            ("127.0.0.1:9464", "127.0.0.1:9464"), ("localhost:0", "localhost:0"),
-            ("[::1]:80", "[::1]:80"), ("0.0.0.0:65535", "0.0.0.0:65535"), (":80", nil),
-            ("host", nil), ("host:", nil), ("host:65536", nil), ("host:-1", nil), ("host:+1", nil),
-            ("::1:80", nil), ("[host]:80", nil), ("ho st:80", nil), ("host:080", nil),
-        ] as [(String, String?)])
-    func addressesAreHostAndPort(_ text: String, _ expected: String?) {
-        #expect(ListenAddress(text)?.description == expected)
-    }
-}
-
 @Suite struct SettingsTableTests {
     @Test func pathsAreUnique() {
         let paths = Settings.all.map(\.path)
