@@ -62,11 +62,12 @@ extension KafkaSettings {
     private func consumerDefaults(_ library: LibraryVersion) -> Properties {
         var properties: Properties = [
             ("client.id", clientName),
-            // A quarter of `memory` for what is fetched ahead. Before 2.2.0 a full queue stops
-            // fetching for a whole second, so it gets half and no limit on the number of records.
+            // An eighth of `memory` for what is fetched ahead, as the limit does not count what the
+            // library keeps beside each record's bytes. Before 2.2.0 a full queue stops fetching
+            // for a whole second, so it gets a quarter and no limit on the number of records.
             (
                 "queued.max.messages.kbytes",
-                String(clamp(memoryBytes / (library.hasFetchQueueBackoff ? 4 : 2) / 1024, 1024))
+                String(clamp(memoryBytes / (library.hasFetchQueueBackoff ? 8 : 4) / 1024, 1024))
             ),
             // One answer of a broker may overshoot the queue: keep it small beside `memory`. More
             // than librdkafka's default of 50 MiB gains nothing.

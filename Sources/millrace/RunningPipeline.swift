@@ -84,9 +84,10 @@ final class RunningPipeline: Sendable {
     private static func settings(_ file: PipelineFile, untilEnd: Bool) -> WorkerSettings {
         var settings = WorkerSettings()
         settings.lanes = file.lanes > 0 ? file.lanes : max(1, processorCount() - 1)
-        // Half of the memory is for what is taken in and unfinished; the clients' queues and the
-        // allocator's slack share the rest (KafkaSettings.memoryBytes).
-        settings.boundBytes = file.memory / 2
+        // A quarter of the memory is for what is taken in and unfinished, as short records hold
+        // about twice of what they are charged; the clients' queues and the allocator's slack share
+        // the rest (KafkaSettings.memoryBytes).
+        settings.boundBytes = file.memory / 4
         settings.batch = BatchPolicy(
             maxRecords: file.batch.maxRecords,
             maxBytes: file.batch.maxBytes ?? max(1 << 20, file.memory / 16),
