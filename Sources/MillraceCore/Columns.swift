@@ -54,6 +54,28 @@ package final class FeatureColumns {
     }
 }
 
+extension FeatureColumns {
+    /// The columns that a plan asks for, for batches of up to `capacityRows` records. Fails where
+    /// they would take too much memory.
+    package convenience init(_ plan: FeaturePlan, capacityRows: Int) throws(ModelError) {
+        var columns: [FeatureColumn] = []
+        for column in plan.columns {
+            guard
+                let made = FeatureColumn(
+                    name: column.name, type: column.type, rowShape: column.rowShape,
+                    capacityRows: capacityRows)
+            else {
+                throw ModelError(
+                    .unsupported,
+                    "model input '\(column.name)' is too large for batches of \(capacityRows)"
+                        + " records; lower batch.max_records")
+            }
+            columns.append(made)
+        }
+        self.init(columns: columns, capacityRows: capacityRows)
+    }
+}
+
 /// The values of one model output for the rows of one `predict`: lent by the session until its next
 /// `predict`.
 @safe package final class PredictionColumn {

@@ -59,21 +59,7 @@ package final class Worker: Sendable {
         _ index: Int, _ parts: Parts, _ shared: WorkerShared
     ) throws(ModelError) -> Lane {
         let rows = shared.settings.batch.maxRecords
-        var columns: [FeatureColumn] = []
-        for column in parts.features.columns {
-            guard
-                let made = FeatureColumn(
-                    name: column.name, type: column.type, rowShape: column.rowShape,
-                    capacityRows: rows)
-            else {
-                throw ModelError(
-                    .unsupported,
-                    "model input '\(column.name)' is too large for batches of \(rows) records;"
-                        + " lower batch.max_records")
-            }
-            columns.append(made)
-        }
-        let features = FeatureColumns(columns: columns, capacityRows: rows)
+        let features = try FeatureColumns(parts.features, capacityRows: rows)
         let codec = try parts.format.makeCodec(
             features: parts.features, append: parts.append, into: features, headers: parts.source)
         let session = try parts.model.makeSession(outputs: parts.append.outputs, maxRows: rows)

@@ -68,25 +68,12 @@ struct CheckedPipeline: Sendable {
         _ file: PipelineFile, _ model: any Model,
         _ plans: (features: FeaturePlan, append: AppendPlan)
     ) throws(ModelError) {
-        var columns: [FeatureColumn] = []
-        for column in plans.features.columns {
-            guard
-                let made = FeatureColumn(
-                    name: column.name, type: column.type, rowShape: column.rowShape,
-                    capacityRows: file.batch.maxRecords)
-            else {
-                throw ModelError(
-                    .unsupported,
-                    "model input '\(column.name)' is too large for batches of"
-                        + " \(file.batch.maxRecords) records; lower batch.max_records")
-            }
-            columns.append(made)
-        }
-        let features = FeatureColumns(columns: columns, capacityRows: file.batch.maxRecords)
+        let rows = file.batch.maxRecords
+        let features = try FeatureColumns(plans.features, capacityRows: rows)
         _ = try Registry.format(file.value).makeCodec(
             features: plans.features, append: plans.append, into: features, headers: nil)
         _ = try model.makeSession(
-            outputs: plans.append.outputs, maxRows: file.batch.maxRecords)
+            outputs: plans.append.outputs, maxRows: rows)
     }
 
     private static func kafkaComplaints(_ file: PipelineFile) -> [Complaint] {
