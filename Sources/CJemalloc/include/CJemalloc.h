@@ -1,0 +1,2 @@
+/* jemalloc as the process's malloc: nothing to call. */
+#pragma once

@@ -1,0 +1,490 @@
+"""The benchmark; scripts/bench starts it and says how. Progress goes to stderr, the table to
+stdout."""
+import argparse
+import atexit
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+FEEDER = REPOSITORY / "scripts" / "bench-feeder.py"
+PAGE = REPOSITORY / "docs" / "performance.md"
+MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
+EVENTS = 200_000
+BATCH = 512
+PARTITIONS = 4
+FIELDS = ["/amount", "/hour", *(f"/v{n}" for n in range(2, 16))]
+INPUTS = {"gbt": "features", "mlp": "X"}
+TARGETS = {"gbt": 0.80, "mlp": 0.75}
+DEBIAN_LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
+LATENCY_TARGET_MS = 10
+START_TARGET_SECONDS = 2
+WARM_UP_SECONDS = 5
+FEED_SECONDS = 30
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr)
+
+
+def complain(text):
+    sys.exit(f"bench: {text}")
+
+
+def tool(*command, environment=None, timeout=900):
+    """Runs a command to its end and returns what it prints."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          timeout=timeout, env=os.environ | (environment or {}))
+    if done.returncode:
+        complain(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def wait_until(condition, what, seconds=60, every=0.002):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            complain(f"not within {seconds} s: {what}")
+        time.sleep(every)
+    return value
+
+
+def shared_folder():
+    """The folder with kafka/ and bench/: MILLRACE_SHARED, or `shared` beside the repository."""
+    named = os.environ.get("MILLRACE_SHARED")
+    places = [pathlib.Path(named)] if named else [REPOSITORY.parent / "shared"]
+    if not named:  # a worktree lies elsewhere than the repository that it belongs to
+        git = tool("git", "-C", REPOSITORY, "rev-parse", "--git-common-dir").strip()
+        places.append((REPOSITORY / git).resolve().parent.parent / "shared")
+    for place in places:
+        if (place / "kafka" / "kafka").exists() and (place / "bench" / "limit").exists():
+            return place.resolve()
+    complain("needs shared/kafka and shared/bench; MILLRACE_SHARED names the folder of both")
+
+
+@dataclasses.dataclass
+class Bench:
+    """What all measurements share."""
+    binary: pathlib.Path
+    records: int
+    folder: pathlib.Path
+    shared: pathlib.Path
+    data: pathlib.Path
+    bootstrap: str = ""
+    runs: int = 0
+
+    def loader(self, *arguments):
+        return tool(sys.executable, self.shared / "bench" / "loader.py", self.bootstrap,
+                    *arguments)
+
+    def model(self, name):
+        return self.data / f"fraud_{name}.onnx"
+
+    def fresh_topic(self):
+        self.runs += 1
+        topic = f"out-{self.runs}"
+        self.loader("create", PARTITIONS, topic)
+        return topic
+
+    def drop(self, topic):
+        """Deletes the topic, so that neither disk nor page cache fill up with old output."""
+        tool(self.shared / "kafka" / "kafka", "topics", "--bootstrap-server", self.bootstrap,
+             "--delete", "--topic", topic)
+
+    def pipeline(self, source, sink, model, lanes=1, header=False, **more):
+        """Writes a pipeline file; YAML takes JSON as it is."""
+        path = self.folder / f"pipeline-{self.runs}.yaml"
+        content = {
+            "name": "bench", "source": {"topic": source, "group": f"bench-{self.runs}"},
+            "kafka": {"bootstrap.servers": self.bootstrap},
+            "model": {"file": str(self.model(model)), "inputs": {INPUTS[model]: FIELDS}},
+            "append": {"score": "probabilities[1]"},
+            "batch": {"max_records": BATCH}, "lanes": lanes,
+            "sink": {"topic": sink, "model_header": header}}
+        path.write_text(json.dumps(content | more, indent=1))
+        return path
+
+
+def prepare(arguments):
+    """Data, broker and input topic; all but the data ends with the process."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shared = shared_folder()
+    made = os.environ.get("W")
+    data = (pathlib.Path(made) if made else REPOSITORY / ".build" / "bench") / "data"
+    if not (data / "features.f32").exists():
+        if made:
+            complain(f"{data} has no data: run shared/bench/setup.sh, or leave W out")
+        say("making models and events")
+        part = data.with_name("data.new")
+        shutil.rmtree(part, ignore_errors=True)
+        tool(sys.executable, shared / "bench" / "make_model.py", part, EVENTS)
+        part.rename(data)
+    bench = Bench(arguments.binary, arguments.records, folder, shared, data)
+    say("starting a broker")
+    cluster = folder / "kafka"
+    atexit.register(subprocess.run, [shared / "kafka" / "kafka", "down", cluster])
+    printed = tool(shared / "kafka" / "kafka", "up", cluster, "--heap", "1g",
+                   "--set", "log.segment.delete.delay.ms=1000")
+    bench.bootstrap = re.search(r"^BOOTSTRAP=(.*)$", printed, re.M).group(1)
+    say(f"loading {bench.records} records")
+    bench.loader("create", PARTITIONS, "events")
+    bench.loader("load", "events", data / "events.jsonl", bench.records)
+    return bench
+
+
+# Runs over all records
+
+@dataclasses.dataclass
+class Run:
+    records: int
+    per_second: float
+    per_cpu_second: float
+    peak_mib: float = 0
+    steady_mib: float = 0
+
+
+def reading(text, bench):
+    """The figures of a summary line; all records must be in it."""
+    values = dict(re.findall(r"([\w/-]+)=([\d.]+)", text))
+    if int(values["records"]) != bench.records or int(values.get("dead", 0)):
+        complain(f"expected {bench.records} records and none dead: {text.strip()}")
+    return Run(bench.records, float(values["rec/s"]), float(values["rec/cpu-s"]))
+
+
+def close_output(bench, topic):
+    """Counts what came out and deletes the topic."""
+    written = bench.loader("count", topic).split()[-1]
+    if int(written) != bench.records:
+        complain(f"{written} records came out instead of {bench.records}")
+    bench.drop(topic)
+
+
+def run_loop(bench, model, debian=False):
+    """The reference loop over all records."""
+    topic = bench.fresh_topic()
+    libraries = DEBIAN_LIBRARIES if debian else REPOSITORY / ".engines"
+    text = tool(bench.shared / "bench" / "limit", bench.bootstrap, "events", topic,
+                bench.model(model), REPOSITORY / ".engines" / "libonnxruntime.so.1",
+                bench.records, BATCH, environment={
+                    "LD_LIBRARY_PATH": str(libraries),
+                    "FEATURES": str(bench.data / "features.f32")})
+    close_output(bench, topic)
+    say(f"loop {model}: {text.strip()}")
+    return reading(text, bench)
+
+
+def memory_mib(pid):
+    """Peak and present resident memory; None once the process has ended."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    found = [re.search(rf"^{name}:\s+(\d+) kB", text, re.M) for name in ("VmHWM", "VmRSS")]
+    return tuple(int(match.group(1)) / 1024 for match in found) if all(found) else None
+
+
+def run_worker(bench, model, lanes=1, header=False, debian=False):
+    """`millrace run --until-end` over all records; its memory is looked at every 50 ms."""
+    topic = bench.fresh_topic()
+    file = bench.pipeline("events", topic, model, lanes, header)
+    environment = os.environ | ({"LD_LIBRARY_PATH": DEBIAN_LIBRARIES} if debian else {})
+    samples = []
+    with open(bench.folder / "worker.log", "w+") as log:
+        worker = subprocess.Popen([bench.binary, "run", file, "--until-end"], text=True,
+                                  stdout=subprocess.PIPE, stderr=log, env=environment)
+        while worker.poll() is None:
+            if sample := memory_mib(worker.pid):
+                samples.append(sample)
+            time.sleep(0.05)
+        text = worker.stdout.read()
+        log.seek(0)
+        if worker.returncode:
+            complain(f"the worker ended with {worker.returncode}:\n{log.read()}")
+    close_output(bench, topic)
+    say(f"millrace {model} lanes={lanes} header={header} debian={debian}: {text.strip()}")
+    run = reading(text, bench)
+    run.peak_mib = max(peak for peak, _ in samples)
+    run.steady_mib = statistics.median(now for _, now in samples[len(samples) // 2:])
+    return run
+
+
+def median(runs, name):
+    return statistics.median(getattr(run, name) for run in runs)
+
+
+def count(value):
+    return f"{value:,.0f}"
+
+
+@dataclasses.dataclass
+class Pairs:
+    """The loop and the worker over the same records, one after the other, a few times."""
+    loop: list = dataclasses.field(default_factory=list)
+    worker: list = dataclasses.field(default_factory=list)
+
+    @property
+    def ratios(self):
+        return [ours.per_cpu_second / its.per_cpu_second
+                for its, ours in zip(self.loop, self.worker)]
+
+    def row(self, label, target=None):
+        middle = statistics.median(self.ratios)
+        verdict = "" if target is None else f"{target:.2f}: {verdict_of(middle >= target)}"
+        each = " ".join(f"{ratio:.2f}" for ratio in self.ratios)
+        return (f"| {label} | {count(median(self.loop, 'per_cpu_second'))} "
+                f"| {count(median(self.worker, 'per_cpu_second'))} "
+                f"| {count(median(self.worker, 'per_second'))} "
+                f"| **{middle:.2f}** ({each}) | {verdict} |")
+
+
+def verdict_of(met):
+    return "met" if met else "missed"
+
+
+RATIO_HEAD = ["| run | loop, records/CPU-s | millrace, records/CPU-s | millrace, records/s "
+              "| ratio (pair by pair) | target |", "|---|---|---|---|---|---|"]
+
+
+def ratio_tables(bench, pairs, full):
+    """Rows, and the GBT pairs, from which other measurements start."""
+    rows, gbt = list(RATIO_HEAD), None
+    for model in INPUTS:
+        plain, headed, two = Pairs(), Pairs(), Pairs()
+        for _ in range(pairs):
+            loop = run_loop(bench, model)
+            for kind in [plain, headed, two] if full else [plain]:
+                kind.loop.append(loop)
+            plain.worker.append(run_worker(bench, model))
+            if full:
+                headed.worker.append(run_worker(bench, model, header=True))
+                two.worker.append(run_worker(bench, model, lanes=2))
+        name = f"fraud_{model}"
+        rows.append(plain.row(f"{name}, one lane", TARGETS[model]))
+        if full:
+            rows.append(headed.row(f"{name}, one lane, with `millrace-model` header"))
+            rows.append(two.row(f"{name}, two lanes"))
+        gbt = gbt or plain
+    for model in INPUTS if full else []:
+        debian = Pairs()
+        for _ in range(pairs):
+            debian.loop.append(run_loop(bench, model, debian=True))
+            debian.worker.append(run_worker(bench, model, debian=True))
+        rows.append(debian.row(f"fraud_{model}, one lane, both on Debian's librdkafka"))
+    return rows, gbt
+
+
+# A worker that runs on
+
+class Service:
+    """`millrace run` on a port of its own."""
+
+    def __init__(self, bench, file):
+        self.started = time.monotonic()
+        self.log = open(bench.folder / "service.log", "w+")
+        self.process = subprocess.Popen(
+            [bench.binary, "run", file], stderr=self.log, stdout=subprocess.DEVNULL)
+        self.address = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        if code := self.process.wait(60):
+            complain(f"the worker ended with {code}:\n{self.text()}")
+        self.log.close()
+
+    def text(self):
+        return pathlib.Path(self.log.name).read_text()
+
+    def get(self, path):
+        """Status and text; status 0 while nobody listens."""
+        if self.process.poll() is not None:
+            complain(f"the worker ended:\n{self.text()}")
+        if self.address is None:
+            found = re.search(r'"http": ?"(127[.\d]+:\d+)"', self.text())
+            if not found:
+                return 0, ""
+            self.address = f"http://{found.group(1)}"
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+        except OSError:
+            return 0, ""
+
+    def ready_after(self):
+        """Seconds from the start of the process until /readyz answered 200."""
+        wait_until(lambda: self.get("/readyz")[0] == 200, "the worker is ready")
+        return time.monotonic() - self.started
+
+
+def start_seconds(bench, times=5):
+    """Median time from exec to ready; the first start warms the disk and is not counted."""
+    taken = []
+    for _ in range(times + 1):
+        topic = bench.fresh_topic()
+        file = bench.pipeline("events", topic, "gbt", http={"listen": "127.0.0.1:0"})
+        with Service(bench, file) as service:
+            taken.append(service.ready_after())
+        bench.drop(topic)
+    return statistics.median(taken[1:])
+
+
+def buckets(metrics):
+    """Upper bounds in seconds and cumulative counts of the latency histogram."""
+    name = "millrace_end_to_end_latency_seconds_bucket"
+    found = re.findall(rf'^{name}{{.*?le="([^"]+)".*?}} (\S+)$', metrics, re.M)
+    return [(float(bound.replace("+Inf", "inf")), float(value)) for bound, value in found]
+
+
+def quantile_ms(before, after, share):
+    """What that share of the records between two scrapes did not exceed, interpolated within a
+    bucket as Prometheus does it."""
+    grown = [(bound, late - early) for (bound, late), (_, early) in zip(after, before)]
+    rank = share * grown[-1][1]
+    low, below = 0.0, 0.0
+    for bound, total in grown:
+        if total >= rank and total > below:
+            if bound == float("inf"):
+                return low * 1e3
+            return (low + (bound - low) * (rank - below) / (total - below)) * 1e3
+        low, below = bound, total
+    return float("nan")
+
+
+def share_within(before, after, seconds):
+    """The share of those records that a bucket's bound of so many seconds holds: exact, where a
+    quantile is a guess within its bucket."""
+    grown = {bound: late - early for (bound, late), (_, early) in zip(after, before)}
+    return grown[seconds] / max(grown[float("inf")], 1)
+
+
+@dataclasses.dataclass
+class Latency:
+    asked: float
+    reached: float
+    p50_ms: float
+    p99_ms: float
+    within: float
+    feeders: int
+
+
+def latency_at(bench, rate, feeders):
+    """Feeds a running worker at that rate; the figures are those after the warm-up."""
+    source, sink = bench.fresh_topic(), bench.fresh_topic()
+    file = bench.pipeline(source, sink, "gbt", http={"listen": "127.0.0.1:0"})
+    with Service(bench, file) as service:
+        service.ready_after()
+        feeding = [subprocess.Popen(
+            [sys.executable, FEEDER, bench.bootstrap, source, bench.data / "events.jsonl",
+             str(rate / feeders), str(FEED_SECONDS)], stdout=subprocess.PIPE, text=True)
+            for _ in range(feeders)]
+        wait_until(lambda: buckets(service.get("/metrics")[1])[-1][1] > 0, "records arrive")
+        time.sleep(WARM_UP_SECONDS)
+        before = buckets(service.get("/metrics")[1])
+        time.sleep(FEED_SECONDS - WARM_UP_SECONDS - 3)
+        after = buckets(service.get("/metrics")[1])
+        answers = [process.communicate(timeout=120)[0].split() for process in feeding]
+    bench.drop(source)
+    bench.drop(sink)
+    result = Latency(rate, sum(float(answer[0]) for answer in answers),
+                     quantile_ms(before, after, 0.5), quantile_ms(before, after, 0.99),
+                     share_within(before, after, LATENCY_TARGET_MS / 1e3), feeders)
+    say(f"latency: {result}")
+    return result
+
+
+def latency_row(bench, rate):
+    """The median of three by p99; with two feeders where one cannot reach the rate."""
+    first = latency_at(bench, rate, 1)
+    feeders = 1 if first.reached >= 0.97 * rate else 2
+    runs = [first] if feeders == 1 else []
+    while len(runs) < 3:
+        runs.append(latency_at(bench, rate, feeders))
+    middle = sorted(runs, key=lambda run: run.p99_ms)[1]
+    each = ", ".join(f"{run.p99_ms:.1f}" for run in runs)
+    met = verdict_of(middle.within >= 0.99)
+    return [
+        f"| latency at {count(middle.reached)} records/s (asked for: {count(rate)}, half of the "
+        f"rate above), p50 | {middle.p50_ms:.1f} ms | |",
+        f"| the same, p99 (of three runs: {each}) | {middle.p99_ms:.1f} ms "
+        f"| {LATENCY_TARGET_MS} ms: {met} ({middle.within:.2%} within it) |"]
+
+
+# The table
+
+def machine_lines(bench, pairs):
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    version = " · ".join(tool(bench.binary, "--version").strip().splitlines())
+    debian = tool(bench.binary, "--version", environment={"LD_LIBRARY_PATH": DEBIAN_LIBRARIES})
+    old = re.search(r"librdkafka [\d.]+", debian)
+    load = os.getloadavg()[0]
+    return [
+        f"{datetime.date.today()}, {os.cpu_count()} cores"
+        f" ({cpu.group(1) if cpu else platform.machine()}), broker on the same machine, load"
+        f" average {load:.1f} at the end. {version}; Debian's {old.group(0) if old else '?'}."
+        f" {bench.records:,} records in {PARTITIONS} partitions, batches of up to {BATCH},"
+        f" medians of {pairs} interleaved pairs.", ""]
+
+
+def measure(bench, arguments):
+    full = arguments.part != "quick"
+    rows, gbt = ratio_tables(bench, arguments.pairs, full)
+    if full:
+        say("start-up time")
+        started = start_seconds(bench)
+        say("latency")
+        rate = median(gbt.worker, "per_second") / 2
+        rows += [
+            "", "| fraud_gbt, one lane | measured | target |", "|---|---|---|",
+            *latency_row(bench, rate),
+            f"| resident memory, steady (second half of a run) "
+            f"| {median(gbt.worker, 'steady_mib'):.0f} MiB | |",
+            f"| resident memory, peak | {median(gbt.worker, 'peak_mib'):.0f} MiB | |",
+            f"| start to `/readyz` 200, warm disk, median of 5 | {started:.2f} s "
+            f"| {START_TARGET_SECONDS} s: {verdict_of(started <= START_TARGET_SECONDS)} |"]
+    return "\n".join(machine_lines(bench, arguments.pairs) + rows) + "\n"
+
+
+def write(table):
+    text = PAGE.read_text()
+    begin, end = (text.index(mark) for mark in MARKS)
+    PAGE.write_text(text[:begin] + MARKS[0] + "\n" + table + text[end:])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("part", nargs="?", choices=["all", "quick"], default="all")
+    parser.add_argument("--records", type=int, default=2_000_000)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
+                        default=REPOSITORY / ".build" / "release" / "millrace")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.write and arguments.part == "quick":
+        complain("--write needs the whole table; leave out 'quick'")
+    if not arguments.binary.exists():
+        complain(f"no binary {arguments.binary}")
+    table = measure(prepare(arguments), arguments)
+    print(table, end="")
+    if arguments.write:
+        write(table)
+
+
+if __name__ == "__main__":
+    main()
