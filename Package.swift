@@ -41,7 +41,7 @@ let command: [Target] = [
             .unsafeFlags([
                 "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../../.engines",
                 "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/millrace",
-            ]),
+            ])
         ])
 ]
 
