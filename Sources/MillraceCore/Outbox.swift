@@ -91,6 +91,10 @@ struct Outbox: Sendable {
         if state.head == state.waiting.count {
             state.waiting.removeAll(keepingCapacity: true)
             state.head = 0
+        } else if state.head >= 64, state.head * 2 >= state.waiting.count {
+            // A queue that always has something waiting would keep all that it ever had.
+            state.waiting.removeFirst(state.head)
+            state.head = 0
         }
         state.awaited += entry.count
         state.groupCount += entry.count
