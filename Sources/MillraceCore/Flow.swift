@@ -392,10 +392,12 @@
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
             if isAlone {
-                condemned[ticket.partition, default: [:]][offset] = RecordError(
-                    .rejected, failure.error.description)
-                // The next reading gets further, although the run has to go out again as a whole.
-                backoffs[ticket.partition] = nil
+                let reason = RecordError(.rejected, failure.error.description)
+                let known = condemned[ticket.partition, default: [:]].updateValue(
+                    reason, forKey: offset)
+                // The next reading gets further, although the run has to go out again as a whole;
+                // not so where this was the dead letter already.
+                if known == nil { backoffs[ticket.partition] = nil }
             } else {
                 outbox.writeCarefully(ticket.partition, until: offset)
             }

@@ -356,6 +356,25 @@ struct FlowTests {
         #expect(Self.write(&flow).map(\.count) == [1])
     }
 
+    @Test("a dead letter that the broker refuses as well is tried again ever more rarely")
+    func refusedDeadLetter() throws {
+        var flow = Self.makeFlow(maxRecords: 1)
+        var epoch = flow.open(0)
+        for waitMs in [Int64(100), 200, 400] {
+            Self.admit(&flow, 0, 7..<8, epoch: epoch)
+            flow.deposit(try required(Self.take(&flow).0))
+            let alone = try required(Self.write(&flow).first)
+            _ = Self.answer(
+                &flow, alone, count: 1, failure: Self.failure(recordsFault: true))
+            #expect(flow.takeRewindsToPause() == [0])
+            let early = flow.takeRewindsToSeek(nowNs: waitMs * 1_000_000 - 1)
+            #expect(early.isEmpty)
+            let seek = try required(flow.takeRewindsToSeek(nowNs: waitMs * 1_000_000).first)
+            flow.rewound(0, epoch: seek.epoch)
+            epoch = seek.epoch
+        }
+    }
+
     @Test("a broken sink discards what is written until it is restarted, then all is read again")
     func brokenSink() throws {
         var flow = Self.makeFlow(maxRecords: 2)
