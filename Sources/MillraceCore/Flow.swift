@@ -76,6 +76,7 @@
         condemned[partition] = nil
         return ledger.open(partition)
     }
+        outbox.endCare(partition)
 
     /// The first step of giving partitions back: nothing new of them is cut.
     package mutating func stopAdmitting(_ partitions: [Int32]) {

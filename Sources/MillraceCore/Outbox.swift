@@ -149,6 +149,9 @@ struct Outbox: Sendable {
         partitions[partition]?.carefulUntil = max(state.carefulUntil ?? offset, offset)
     }
 
+    /// The partition begins anew, perhaps with other records under the same offsets.
+    mutating func endCare(_ partition: Int32) { partitions[partition]?.carefulUntil = nil }
+
     private mutating func list(_ partition: Int32) {
         guard let state = partitions[partition], !state.isListed, state.awaited == 0,
             state.first != nil

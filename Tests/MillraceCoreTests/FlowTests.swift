@@ -375,6 +375,23 @@ struct FlowTests {
         }
     }
 
+    @Test("a partition that comes anew is not written one by one for an old refusal")
+    func carefulEnds() throws {
+        var flow = Self.makeFlow()
+        Self.admit(&flow, 0, 1_000..<1_004, epoch: flow.open(0))
+        flow.deposit(try required(Self.take(&flow).0))
+        let group = try required(Self.write(&flow).first)
+        for record in 0..<4 {
+            _ = Self.answer(
+                &flow, group, count: 1, record: record, failure: Self.failure(recordsFault: true))
+        }
+        flow.close([0])
+        // The topic was made anew, say: offsets begin at 0 again.
+        Self.admit(&flow, 0, 0..<4, epoch: flow.open(0))
+        flow.deposit(try required(Self.take(&flow).0))
+        #expect(Self.write(&flow).map(\.count) == [4])
+    }
+
     @Test("a broken sink discards what is written until it is restarted, then all is read again")
     func brokenSink() throws {
         var flow = Self.makeFlow(maxRecords: 2)
