@@ -434,6 +434,9 @@
     package var canRestartSink: Bool { isSinkBroken && !isWriting && outbox.awaitedTotal == 0 }
 
     /// The sink has a new client; what is unfinished is read again.
+    /// Whether the broken sink may be purged: nobody writes, so nothing comes behind the purge.
+    package var canPurgeSink: Bool { isSinkBroken && !isWriting }
+
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false
         counters.sinkRestarts &+= 1

@@ -20,11 +20,10 @@ final class Deliveries: Sendable {
             // Also without answers: what found the sink full once is tried again each time.
             shared.flow.withLock { $0.retryWrites() }
             shared.writeReady()
-            let (isBroken, canRestart) = shared.flow.withLock {
-                ($0.isSinkBroken, $0.canRestartSink)
+            let (canPurge, canRestart) = shared.flow.withLock {
+                ($0.canPurgeSink, $0.canRestartSink)
             }
-            guard isBroken else { continue }
-            if !isPurged {
+            if canPurge, !isPurged {
                 shared.sink.purge()
                 isPurged = true
             }

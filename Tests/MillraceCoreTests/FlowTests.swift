@@ -438,11 +438,13 @@ struct FlowTests {
         }
         _ = Self.answer(&flow, write, failure: Self.failure(fatal: true))
         #expect(!flow.canRestartSink)
+        #expect(!flow.canPurgeSink)  // what is written after a purge would be sent
         if let batch = flow.wrote(write, 2) { Self.release(&flow, batch) }
         guard case .end = flow.nextStep() else {
             Issue.record("wrote into a broken sink")
             return
         }
+        #expect(flow.canPurgeSink)
         #expect(flow.canRestartSink)
     }
 
