@@ -188,6 +188,18 @@ package struct PartitionRun: Sendable {
         capacity = doubled
     }
 }
+    /// `on_error: pass`: a record that only its predictions make too large for the output goes on
+    /// as it came. False where it is not such a record, or has been passed already.
+    package func passUnscored(_ record: Int) -> Bool {
+        guard let error = error(of: record), error.kind == .tooLarge,
+            unsafe results[record].outputCount > 0
+        else { return false }
+        errors.removeAll { $0.record == record }
+        unsafe results[record].state = .passed
+        unsafe results[record].outputCount = 0
+        return true
+    }
+
 
 /// The bytes of a batch's output values: one growing block. Handing out room may move the block, so
 /// keep offsets, not pointers, across calls of `reserve`.

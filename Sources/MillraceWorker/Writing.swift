@@ -20,23 +20,37 @@ extension WorkerShared {
     /// Hands records to the sink; returns the batch where all of it is written.
     private func hand(_ write: Flow.Write) -> Batch? {
         let start = write.batch.runs[write.run].first + write.first
-        switch sink.write(write.batch, positions: start..<(start + write.count)) {
-        case .done:
-            return flow.withLock { $0.wrote(write, write.count) }
-        case .full(let written):
-            return flow.withLock { $0.wrote(write, written) }
-        case .failed(let written, let error):
-            let record = unsafe Int(write.batch.order[start + written])
-            if settings.onError == .stop, let reason = write.batch.error(of: record) {
-                // Too large for the output, seen by the sink, and no dead letters to go to.
-                refuse(record, of: write.batch, reason)
+        var written = 0
+        while true {
+            switch sink.write(
+                write.batch, positions: (start + written)..<(start + write.count))
+            {
+            case .done:
+                return flow.withLock { $0.wrote(write, write.count) }
+            case .full(let more):
+                return flow.withLock { $0.wrote(write, written + more) }
+            case .failed(let more, let error):
+                written += more
+                let record = unsafe Int(write.batch.order[start + written])
+                if settings.onError == .pass, write.batch.passUnscored(record) { continue }
+                return giveUp(write, after: written, record: record, error)
             }
-            log(.error, "output failed: \(error)")
-            status.withLock { $0.sinkProblem = error.description }
-            return flow.withLock { flow in
-                flow.breakSink(nowNs: now())
-                return flow.wrote(write, written)
-            }
+        }
+    }
+
+    /// The sink takes nothing more of the write, from its `record` on.
+    private func giveUp(
+        _ write: Flow.Write, after written: Int, record: Int, _ error: ServiceError
+    ) -> Batch? {
+        if settings.onError == .stop, let reason = write.batch.error(of: record) {
+            // Too large for the output, seen by the sink, and no dead letters to go to.
+            refuse(record, of: write.batch, reason)
+        }
+        log(.error, "output failed: \(error)")
+        status.withLock { $0.sinkProblem = error.description }
+        return flow.withLock { flow in
+            flow.breakSink(nowNs: now())
+            return flow.wrote(write, written)
         }
     }
 

@@ -189,6 +189,20 @@ struct ScoringTests {
         #expect(rig.worker.counters.deadTotal == 1)
     }
 
+    @Test("on_error pass: a record that only the predictions make too large goes out as it came")
+    func onErrorPassTooLarge() throws {
+        let rig = try Rig { $0.onError = .pass }
+        rig.sink.takeDeadLettersAway()
+        rig.sink.findTooLarge { $0.offset == 1 || $0.offset == 2 }
+        rig.source.append(0, numbers(0..<4))
+        try rig.start()
+        try rig.waitForOutput(4)
+        #expect(rig.stop() == .finished)
+        #expect(rig.sink.values(0) == ["0=0", "1", "2", "3=6"])
+        #expect(rig.sink.restarts == 0)
+        #expect(rig.worker.counters.passed == 2)
+    }
+
     @Test("on_error pass: the record goes out as it came")
     func onErrorPass() throws {
         let rig = try Rig { $0.onError = .pass }
