@@ -113,6 +113,26 @@ package struct PartitionRun: Sendable {
         arena.reset()
     }
 
+    /// Bytes that it has allocated for its records and their values.
+    package var allocatedBytes: Int {
+        let record = unsafe MemoryLayout<RecordView>.stride
+        return capacity * (record + MemoryLayout<RecordResult>.stride + MemoryLayout<Int32>.stride)
+            + arena.capacity
+    }
+
+    /// An empty batch gives back what it has allocated, where that is worth it.
+    package func shrink() {
+        guard count == 0, allocatedBytes > 16 << 10 else { return }
+        unsafe records.deallocate()
+        unsafe results.deallocate()
+        unsafe order.deallocate()
+        capacity = 1
+        unsafe records = .allocate(capacity: capacity)
+        unsafe results = .allocate(capacity: capacity)
+        unsafe order = .allocate(capacity: capacity)
+        arena.free()
+    }
+
     /// Adds a record under the run of that index.
     package func add(_ record: RecordView, run: Int32) {
         if count == capacity { grow() }
@@ -168,6 +188,18 @@ package struct PartitionRun: Sendable {
         return passed
     }
 
+    /// `on_error: pass`: a record that only its predictions make too large for the output goes on
+    /// as it came. False where it is not such a record, or has been passed already.
+    package func passUnscored(_ record: Int) -> Bool {
+        guard let error = error(of: record), error.kind == .tooLarge,
+            unsafe results[record].outputCount > 0
+        else { return false }
+        errors.removeAll { $0.record == record }
+        unsafe results[record].state = .passed
+        unsafe results[record].outputCount = 0
+        return true
+    }
+
     /// The reason of a dead record.
     package func error(of record: Int) -> RecordError? {
         errors.first { $0.record == record }?.error
@@ -188,18 +220,6 @@ package struct PartitionRun: Sendable {
         capacity = doubled
     }
 }
-    /// `on_error: pass`: a record that only its predictions make too large for the output goes on
-    /// as it came. False where it is not such a record, or has been passed already.
-    package func passUnscored(_ record: Int) -> Bool {
-        guard let error = error(of: record), error.kind == .tooLarge,
-            unsafe results[record].outputCount > 0
-        else { return false }
-        errors.removeAll { $0.record == record }
-        unsafe results[record].state = .passed
-        unsafe results[record].outputCount = 0
-        return true
-    }
-
 
 /// The bytes of a batch's output values: one growing block. Handing out room may move the block, so
 /// keep offsets, not pointers, across calls of `reserve`.
@@ -235,10 +255,14 @@ package struct PartitionRun: Sendable {
     /// Takes all room back; a block larger than a batch may keep is freed.
     package func reset() {
         used = 0
-        if capacity > Self.keptBytes {
-            unsafe base.deallocate()
-            capacity = 0
-            unsafe base = .allocate(byteCount: 64, alignment: 64)
-        }
+        if capacity > Self.keptBytes { free() }
+    }
+
+    /// Frees the block.
+    package func free() {
+        used = 0
+        unsafe base.deallocate()
+        capacity = 0
+        unsafe base = .allocate(byteCount: 64, alignment: 64)
     }
 }

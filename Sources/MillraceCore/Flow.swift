@@ -14,6 +14,8 @@
     private var sequencer = Sequencer()
     private var batches: [Batch] = []
     private var freeSlots: [Int] = []
+    /// What the free batches have allocated, in bytes.
+    private var freeBytes = 0
     private var nextBatchNumber: UInt64 = 0
     private var outbox = Outbox()
     private var isWriting = false
@@ -74,9 +76,9 @@
     package mutating func open(_ partition: Int32) -> UInt32 {
         rewinds[partition] = nil
         condemned[partition] = nil
+        outbox.endCare(partition)
         return ledger.open(partition)
     }
-        outbox.endCare(partition)
 
     /// The first step of giving partitions back: nothing new of them is cut.
     package mutating func stopAdmitting(_ partitions: [Int32]) {
@@ -190,12 +192,15 @@
                 nextBatchNumber &+= 1
                 return .batch(batch)
             }
-            freeSlots.append(batch.slot)
+            setFree(batch)
         }
     }
 
     private mutating func freeBatch() -> Batch? {
-        if let slot = freeSlots.popLast() { return batches[slot] }
+        if let slot = freeSlots.popLast() {
+            freeBytes -= batches[slot].allocatedBytes
+            return batches[slot]
+        }
         guard batches.count < Self.maxBatches else { return nil }
         let batch = Batch(slot: batches.count, capacity: min(policy.maxRecords, 64))
         batches.append(batch)
@@ -429,14 +434,14 @@
         }
     }
 
+    /// Whether the broken sink may be purged: nobody writes, so nothing comes behind the purge.
+    package var canPurgeSink: Bool { isSinkBroken && !isWriting }
+
     /// Whether the broken sink has answered all that it was given and nobody writes, so that it can
     /// be restarted.
     package var canRestartSink: Bool { isSinkBroken && !isWriting && outbox.awaitedTotal == 0 }
 
     /// The sink has a new client; what is unfinished is read again.
-    /// Whether the broken sink may be purged: nobody writes, so nothing comes behind the purge.
-    package var canPurgeSink: Bool { isSinkBroken && !isWriting }
-
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false
         counters.sinkRestarts &+= 1
@@ -461,6 +466,21 @@
         chargedBytes &-= batch.chargedBytes
         counters.add(tally)
         batch.reset()
+        setFree(batch)
+    }
+
+    /// The batch is free. Of what free batches have allocated half of the bound is kept: times of
+    /// many small batches and of few large ones in turn would give each of them a large arena.
+    /// Those that have been free for longest shrink; the next one to be taken never does.
+    private mutating func setFree(_ batch: Batch) {
         freeSlots.append(batch.slot)
+        freeBytes += batch.allocatedBytes
+        guard freeBytes > boundBytes / 2 else { return }
+        for slot in freeSlots.dropLast() {
+            freeBytes -= batches[slot].allocatedBytes
+            batches[slot].shrink()
+            freeBytes += batches[slot].allocatedBytes
+            if freeBytes <= boundBytes / 2 { return }
+        }
     }
 }

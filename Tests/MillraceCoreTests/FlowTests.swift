@@ -499,4 +499,24 @@ struct FlowTests {
         #expect(flow.hasRoom)
         #expect(flow.isHalfEmpty)
     }
+
+    @Test("free batches keep a part of the bound at most, and the last one its room")
+    func freeBatches() throws {
+        var flow = Self.makeFlow(maxRecords: 1, bound: 4 << 20)
+        let epoch = flow.open(0)
+        Self.admit(&flow, 0, 0..<20, epoch: epoch)
+        var batches: [Batch] = []
+        while let batch = Self.take(&flow).0 {
+            batch.arena.reserve(300_000)
+            flow.deposit(batch)
+            batches.append(batch)
+        }
+        for write in Self.write(&flow) { _ = Self.answer(&flow, write) }
+        #expect(flow.isIdle && batches.count == 20)
+        let kept = batches.map(\.arena.capacity)
+        #expect(kept.reduce(0, +) <= 2 << 20)
+        #expect((kept.max() ?? 0) >= 300_000)
+        Self.admit(&flow, 0, 20..<21, epoch: epoch)
+        #expect(try required(Self.take(&flow).0).arena.capacity >= 300_000)
+    }
 }
