@@ -20,7 +20,7 @@ package import MillraceCore
             let handle = try ClientHandle(.consumer, own + properties, log: log)
             unsafe rd_kafka_poll_set_consumer(handle.raw)
             let count = try unsafe TopicMetadata.partitionCount(
-                of: topic, client: handle.raw, timeoutMs: timeoutMs)
+                of: topic, client: handle.raw, until: Deadline(afterMs: timeoutMs))
             guard let count else { throw TopicMetadata.missing(topic) }
             let list = PartitionList(topic: topic, partitions: Array(0..<count))
             for index in 0..<Int(count) {

@@ -139,7 +139,7 @@ internal import Synchronization
         let deadline = Deadline(afterMs: timeoutMs)
         do throws(KafkaError) {
             let count = try unsafe TopicMetadata.partitionCount(
-                of: settings.topic, client: client, timeoutMs: deadline.remainingMs)
+                of: settings.topic, client: client, until: deadline)
             guard let count else { throw TopicMetadata.missing(settings.topic) }
             var ends: [Int32: Int64] = [:]
             for partition in 0..<count {

@@ -15,25 +15,28 @@ package struct TopicReport: Sendable, Equatable {
 
 extension KafkaSettings {
     /// Asks the brokers for the topics, with each client's own access rights; creates none. Throws
-    /// `knownBadPair`, and a retriable error when no broker answers in time.
-    package func checkTopics(timeoutMs: Int32, log: Log) throws(ServiceError) -> TopicReport {
+    /// `knownBadPair`, and a retriable error when no broker answers in time or, within about a
+    /// second, when `isCancelled` says that nobody waits any more.
+    package func checkTopics(
+        timeoutMs: Int32, isCancelled: () -> Bool = { false }, log: Log
+    ) throws(ServiceError) -> TopicReport {
         if let bad = knownBadPair() { throw bad }
         do throws(KafkaError) {
             let deadline = Deadline(afterMs: timeoutMs)
             var report = TopicReport()
             let consumer = try ClientHandle(.consumer, properties(of: .consumer), log: log)
             report.source = try unsafe TopicMetadata.partitionCount(
-                of: topic, client: consumer.raw, timeoutMs: deadline.remainingMs)
+                of: topic, client: consumer.raw, until: deadline, isCancelled: isCancelled)
             if report.source == nil { report.problems.append(missingText(topic)) }
             let producer = try ClientHandle(.producer, properties(of: .producer), log: log)
             if let name = sinkTopic {
                 report.sink = try unsafe TopicMetadata.partitionCount(
-                    of: name, client: producer.raw, timeoutMs: deadline.remainingMs)
+                    of: name, client: producer.raw, until: deadline, isCancelled: isCancelled)
                 if report.sink == nil { report.problems.append(missingText(name)) }
             }
             if let name = deadLetterTopic {
                 report.deadLetter = try unsafe TopicMetadata.partitionCount(
-                    of: name, client: producer.raw, timeoutMs: deadline.remainingMs)
+                    of: name, client: producer.raw, until: deadline, isCancelled: isCancelled)
                 if report.deadLetter == nil { report.problems.append(missingText(name)) }
             }
             if partitioning == .preserve, let name = sinkTopic, let source = report.source,

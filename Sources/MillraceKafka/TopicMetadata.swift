@@ -2,16 +2,26 @@ internal import CRdkafka
 
 /// Questions about topics, asked in ways that never create one.
 enum TopicMetadata {
-    /// Partitions of the topic; nil where it does not exist. `client` may be of either kind.
+    /// The longest single wait in librdkafka, which nothing can interrupt: far above a round trip,
+    /// and short enough for someone who waits for the process to end.
+    private static let sliceMs: Int32 = 1_000
+
+    /// Partitions of the topic; nil where it does not exist. `client` may be of either kind. Gives
+    /// up at the deadline, or soon after `isCancelled` says so.
     static func partitionCount(
-        of topic: String, client: OpaquePointer, timeoutMs: Int32
+        of topic: String, client: OpaquePointer, until deadline: Deadline,
+        isCancelled: () -> Bool = { false }
     ) throws(KafkaError) -> Int32? {
         guard let handle = unsafe rd_kafka_topic_new(client, topic, nil) else {
             throw KafkaError(rd_kafka_last_error(), "cannot use topic '\(topic)'")
         }
         defer { unsafe rd_kafka_topic_destroy(handle) }
         var metadata: UnsafePointer<rd_kafka_metadata>?
-        let error = unsafe rd_kafka_metadata(client, 0, handle, &metadata, timeoutMs)
+        var error = RD_KAFKA_RESP_ERR__TIMED_OUT
+        repeat {
+            let sliceMs = min(deadline.remainingMs, Self.sliceMs)
+            error = unsafe rd_kafka_metadata(client, 0, handle, &metadata, sliceMs)
+        } while isSilence(error) && deadline.remainingMs > 1 && !isCancelled()
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let found = unsafe metadata else {
             throw KafkaError(error, "no broker answers for topic '\(topic)'")
         }
@@ -23,6 +33,11 @@ enum TopicMetadata {
         case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
         default: throw unsafe KafkaError(first.err, "cannot read about topic '\(topic)'")
         }
+    }
+
+    /// Whether no broker was there, or none answered, within the wait.
+    private static func isSilence(_ error: rd_kafka_resp_err_t) -> Bool {
+        error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT
     }
 
     /// The error of a topic that is not there.

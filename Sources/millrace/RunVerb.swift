@@ -6,8 +6,8 @@ extension Verb {
     /// `millrace run FILE`
     static let run = Verb(
         name: "run", operands: "FILE",
-        summary: "Run the pipeline: read, score, append, write, until SIGTERM or SIGINT (drains"
-            + " and exits 0; a second one exits 75 at once).",
+        summary: "Run the pipeline: read, score, append, write, until SIGTERM or SIGINT.\nThe"
+            + " first signal finishes what is open and exits 0; a second one exits 75 at once.",
         options: [
             Option(
                 name: "until-end", value: nil,
@@ -20,6 +20,7 @@ extension Verb {
             guard arguments.operands.count == 1 else {
                 throw CommandError(.usage, "run needs one pipeline file")
             }
+            Signals.block()
             let summary = RunSummary()
             let writer = LogWriter(
                 form: Output.isTerminal ? .text : .json, threshold: try arguments.logLevel())
@@ -28,7 +29,7 @@ extension Verb {
             let checked = try RunningPipeline.open(
                 path: arguments.operands[0], environment: Environment.variables, log: writer.log)
             let running = try RunningPipeline(checked, untilEnd: untilEnd, log: writer.log)
-            Signals.onStop { running.worker.requestStop() }
+            Signals.onStop { running.requestStop() }
             let code = try running.run()
             if untilEnd {
                 Output.print(summary.line(running.worker.counters, running.worker.latency))

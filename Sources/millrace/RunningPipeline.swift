@@ -4,12 +4,14 @@ internal import MillraceCore
 internal import MillraceKafka
 internal import MillraceOps
 internal import MillraceWorker
+internal import Synchronization
 
 /// A checked pipeline with its worker and its HTTP endpoints: what `run` and `demo` share.
 final class RunningPipeline: Sendable {
     let worker: Worker
     private let pipeline: CheckedPipeline
     private let log: Log
+    private let stopFlag: StopFlag
 
     /// Reads and checks the file; complaints go to stderr.
     static func open(
@@ -28,6 +30,8 @@ final class RunningPipeline: Sendable {
     init(_ pipeline: CheckedPipeline, untilEnd: Bool, log: Log) throws(CommandError) {
         self.pipeline = pipeline
         self.log = log
+        let stopFlag = StopFlag()
+        self.stopFlag = stopFlag
         let file = pipeline.file
         var kafka = KafkaSettings(file)
         kafka.modelHeader = pipeline.modelHeader
@@ -42,7 +46,7 @@ final class RunningPipeline: Sendable {
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
                 sink: sink,
                 verifyTopics: { () throws(ServiceError) in
-                    try Self.verifyTopics(settings, log: log)
+                    try Self.verifyTopics(settings, stopFlag, log: log)
                 },
                 log: log)
         } catch {
@@ -53,8 +57,12 @@ final class RunningPipeline: Sendable {
     }
 
     /// Missing topics may come; partition numbers that do not fit will not mend themselves.
-    private static func verifyTopics(_ kafka: KafkaSettings, log: Log) throws(ServiceError) {
-        let report = try kafka.checkTopics(timeoutMs: 10_000, log: log)
+    private static func verifyTopics(
+        _ kafka: KafkaSettings, _ stopFlag: StopFlag, log: Log
+    ) throws(ServiceError) {
+        let report = try kafka.checkTopics(
+            timeoutMs: 10_000, isCancelled: { stopFlag.isSet.load(ordering: .acquiring) },
+            log: log)
         guard !report.problems.isEmpty else { return }
         let isMissing =
             report.source == nil || report.sink == nil
@@ -102,6 +110,12 @@ final class RunningPipeline: Sendable {
     /// Processors that this process may use.
     private static func processorCount() -> Int {
         max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    /// Asks for an orderly stop. Any thread.
+    func requestStop() {
+        stopFlag.isSet.store(true, ordering: .releasing)
+        worker.requestStop()
     }
 
     /// Starts the worker, serves HTTP and waits for the end. A drain that hangs in a service's
@@ -175,6 +189,11 @@ final class RunningPipeline: Sendable {
                 ("memory_mib", String(file.memory >> 20)),
             ])
     }
+}
+
+/// Tells a wait for brokers, which begins before the worker reads, that a stop was asked for.
+private final class StopFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
 }
 
 /// The HTTP server with a fixed set of paths, as an object that can be kept while it runs.
