@@ -48,6 +48,7 @@ private final class Demo: Sendable {
     }
 
     func run() throws(CommandError) -> ExitCode {
+        Signals.block()
         let summary = RunSummary()
         let writer = LogWriter(form: .text, threshold: .warning)
         defer { writer.flush() }
@@ -64,12 +65,12 @@ private final class Demo: Sendable {
         let running = try RunningPipeline(checked, untilEnd: false, log: writer.log)
         Signals.onStop { [self] in
             isOver.store(true, ordering: .releasing)
-            running.worker.requestStop()
+            running.requestStop()
         }
         let brokers = [(name: "bootstrap.servers", value: cluster.bootstrapServers)]
         let feeder = WorkerThread(name: "feeder") { [self] in feed(topics[0], brokers) }
         let display = WorkerThread(name: "display") { [self] in
-            show(Array(topics[1...]), brokers, running.worker)
+            show(Array(topics[1...]), brokers, running)
         }
         let code = try running.run()
         isOver.store(true, ordering: .releasing)
@@ -137,8 +138,10 @@ private final class Demo: Sendable {
     /// Shows enriched records and dead letters as they come, a summary each second, and asks for
     /// the stop when the limit is reached.
     private func show(
-        _ topics: [String], _ brokers: KafkaSettings.Properties, _ worker: Worker
+        _ topics: [String], _ brokers: KafkaSettings.Properties,
+        _ running: RunningPipeline
     ) {
+        let worker = running.worker
         let readers = topics.compactMap { try? KafkaReader(topic: $0, properties: brokers) }
         var shown = 0
         var second: Int64 = 0
@@ -157,15 +160,16 @@ private final class Demo: Sendable {
                 shown = 0
             }
             if let limit, worker.counters.finished >= limit { break }
+            if Output.isClosed { break }  // nobody watches any more
         }
         // A short run may be over before the readers have seen anything.
-        for reader in readers {
+        for reader in readers where !Output.isClosed {
             while shown < Self.shownPerSecond, let record = reader.next(timeoutMs: 500) {
                 Output.print(Self.text(of: record))
                 shown += 1
             }
         }
-        worker.requestStop()
+        running.requestStop()
     }
 
     private static func text(of record: PlainRecord) -> String {

@@ -26,8 +26,15 @@ enum Installation {
             "pipelines", binaryFolder + "/../../../pipelines",
             binaryFolder + "/../share/millrace/pipelines", "/etc/millrace/pipelines",
         ]
-        return folders.map { "\($0)/\(name)" }.first { unsafe access($0, R_OK) == 0 }
+        guard let found = folders.map({ "\($0)/\(name)" }).first(where: isReadable) else {
+            return nil
+        }
+        guard found.hasPrefix("/"), let real = unsafe realpath(found, nil) else { return found }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
+
+    private static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
 }
 
 /// The environment variables of the process, read once.

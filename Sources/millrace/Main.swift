@@ -6,7 +6,8 @@ enum Main {
     private static let verbs = [Verb.run, .check, .demo]
 
     static func main() {
-        Signals.block()
+        Output.openStandardStreams()
+        Signals.ignoreClosedPipes()
         endProcess(with: run(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -16,9 +17,15 @@ enum Main {
             return .usage
         }
         switch first {
-        case "--help", "-h", "help":
+        case "--help", "-h":
             Output.print(help)
             return .done
+        case "help":
+            guard let name = words.dropFirst().first else {
+                Output.print(help)
+                return .done
+            }
+            return run([name, "--help"])
         case "--version":
             Output.print(
                 "millrace \(Installation.version) (librdkafka \(LibraryVersion.current))")
@@ -30,7 +37,8 @@ enum Main {
             return .usage
         }
         let rest = Array(words.dropFirst())
-        if rest.contains("--help") || rest.contains("-h") {
+        let options = rest.prefix { $0 != "--" }
+        if options.contains("--help") || options.contains("-h") {
             Output.print(verb.help)
             return .done
         }

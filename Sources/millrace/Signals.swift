@@ -3,12 +3,15 @@ internal import MillraceWorker
 
 /// SIGTERM and SIGINT, taken by one thread with sigwait instead of handlers.
 enum Signals {
-    /// Blocks the two signals in the calling thread and all threads made after: call it first of
-    /// all in `main`. SIGPIPE is ignored: a closed pipe is an error of write(2).
+    /// Makes a closed pipe an error of write(2) instead of the end of the process: a socket's peer
+    /// may go at any moment.
+    static func ignoreClosedPipes() { signal(SIGPIPE, SIG_IGN) }
+
+    /// Blocks the two signals in the calling thread and all threads made after: call it before the
+    /// first thread is made, by a verb that calls `onStop`. Other verbs just end by them.
     static func block() {
         var set = stopSignals()
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
-        signal(SIGPIPE, SIG_IGN)
     }
 
     /// Waits for the signals on a thread of its own: the first calls `stop`, the second ends the

@@ -83,7 +83,12 @@ struct Verb: Sendable {
     private func refusal(of word: UnsafeMutablePointer<CChar>?, code: Int32) -> CommandError {
         let text = unsafe word.map { unsafe String(cString: $0) } ?? ""
         let colon = Int32(UInt8(ascii: ":"))
-        let reason = code == colon ? "option '\(text)' needs a value" : "unknown option '\(text)'"
+        var reason = "unknown option '\(text)'"
+        if code == colon {
+            reason = "option '\(text)' needs a value"
+        } else if let option = options.first(where: { text.hasPrefix("--\($0.name)=") }) {
+            reason = "option '--\(option.name)' takes no value"
+        }
         return CommandError(.usage, "\(reason); see millrace \(name) --help")
     }
 
