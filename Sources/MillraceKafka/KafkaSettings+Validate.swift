@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 package import MillraceCore
 
 /// What is wrong with one property of a pipeline file.
@@ -71,8 +72,12 @@ extension KafkaSettings {
     /// Placed at the user's property that the text speaks of, else at the brokers.
     private func complaint(naming text: String) -> PropertyComplaint {
         for (scope, properties) in scoped {
-            for (name, _) in properties where text.contains(name) {
-                return .init(scope, name, text)
+            for (name, value) in properties where text.contains(name) {
+                // OpenSSL's text does not say so.
+                let isReadable = unsafe access(value, R_OK) == 0
+                let isMissing = name.hasSuffix(".location") && !isReadable
+                let hint = isMissing ? "; there is no such file, or no right to read it" : ""
+                return .init(scope, name, text + hint)
             }
         }
         return .init(.common, "bootstrap.servers", text)
@@ -117,6 +122,14 @@ extension KafkaSettings {
         func value(_ name: String) -> String {
             (common + consumer).last { $0.name == name }?.value.lowercased() ?? ""
         }
+        let all = scoped.flatMap { scope, own in own.map { (scope, $0.name, $0.value) } }
+        let logsIn = all.contains {
+            $0.1 == "security.protocol" && $0.2.lowercased().hasPrefix("sasl_")
+        }
+        if !logsIn, let (scope, name, _) = all.first(where: { Self.loginNames.contains($0.1) }) {
+            let text = "'\(name)' is not used; security.protocol has to be sasl_ssl for it"
+            return [.init(scope, name, text, isError: false)]
+        }
         let mechanism =
             common.contains { $0.name == "sasl.mechanism" }
             ? value("sasl.mechanism") : value("sasl.mechanisms")
@@ -126,6 +139,11 @@ extension KafkaSettings {
         let text = "the password goes over the network unencrypted: use security.protocol sasl_ssl"
         return [.init(.common, "security.protocol", text, isError: false)]
     }
+
+    /// Properties that someone sets who means to log in.
+    private static let loginNames: Set<String> = [
+        "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
+    ]
 
     /// Names that brokers refuse; and `^` would make a pattern of the source topic.
     private func topicNameComplaints() -> [PropertyComplaint] {

@@ -117,6 +117,17 @@ import Testing
         ])
         #expect(missing.count == 1)
         #expect(missing.first?.name == "ssl.ca.location")
+        #expect(missing.first?.message.contains("there is no such file") == true)
+    }
+
+    @Test func aLoginWithoutItsProtocolIsAWarning() {
+        let found = complaints(common: [("sasl.username", "u"), ("sasl.password", "p")])
+        #expect(found.map(\.name) == ["sasl.username"])
+        #expect(found.first?.isError == false)
+        let used = complaints(
+            common: [("sasl.username", "u"), ("sasl.password", "p")],
+            consumer: [("security.protocol", "SASL_SSL"), ("sasl.mechanisms", "PLAIN")])
+        #expect(used == [])
     }
 
     @Test func memorySetsTheQueues() {
