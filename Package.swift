@@ -50,6 +50,8 @@ let tests: [Target] = [
     .target(
         name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
         path: "Tests/MillraceTestKit"),
+    // Runs the built command as a process.
+    .testTarget(name: "CommandTests", dependencies: ["millrace"]),
     .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),

@@ -1,0 +1,44 @@
+import Testing
+
+@Suite struct CommandLineTests {
+    @Test(arguments: [
+        ("", "usage: millrace VERB"), ("frob", "no verb 'frob'"), ("--frob", "no verb '--frob'"),
+        ("help frob", "no verb 'frob'"), ("run", "run needs one pipeline file"),
+        ("run a b", "run needs one pipeline file"), ("run --nope a", "unknown option '--nope'"),
+        ("run -q", "unknown option '-q'"), ("run --log-level", "needs a value"),
+        ("run --log-level loud a", "not 'loud'"), ("run --until-end=3 a", "takes no value"),
+        ("check", "check needs a pipeline file"), ("demo file", "demo takes no file"),
+        ("demo --records 0", "at least 1, not '0'"), ("demo --rate -5", "not '-5'"),
+        ("demo --records 99999999999999999999", "takes a whole number"),
+    ])
+    func aWrongCommandLineIs64(words: String, says: String) throws {
+        let ended = try Command.shell("\"$MILLRACE\" \(words)")
+        #expect(ended.status == 64)
+        #expect(ended.output == "")
+        #expect(ended.errors.contains(says), "\(ended.errors)")
+    }
+
+    @Test(arguments: [
+        ("--help", "usage: millrace VERB"), ("help", "usage: millrace VERB"),
+        ("help check", "usage: millrace check"), ("run --help", "--until-end"),
+        ("demo -h", "--records N"), ("--version", "librdkafka"),
+    ])
+    func helpGoesToStdout(words: String, says: String) throws {
+        let ended = try Command.shell("\"$MILLRACE\" \(words)")
+        #expect(ended.status == 0)
+        #expect(ended.errors == "")
+        #expect(ended.output.contains(says), "\(ended.output)")
+        #expect(ended.output.split(separator: "\n").allSatisfy { $0.count <= 120 })
+    }
+
+    @Test func behindTwoDashesEverythingIsAFile() throws {
+        let ended = try Command.shell("\"$MILLRACE\" check -- --help")
+        #expect(ended.status == 65)
+        #expect(ended.output.hasPrefix("--help:1:1: error: "))
+    }
+
+    @Test func controlCharactersDoNotReachTheTerminal() throws {
+        let ended = try Command.shell("\"$MILLRACE\" \"$(printf '\\033[31mred')\"")
+        #expect(ended.errors.contains("'\\u{1b}[31mred'"), "\(ended.errors)")
+    }
+}

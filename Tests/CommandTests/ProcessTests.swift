@@ -1,0 +1,50 @@
+import Testing
+
+/// What surrounds the process: closed streams, pipes that end, signals. These need the example's
+/// model and ONNX Runtime.
+@Suite(.enabled(if: Engines.areThere, "needs ONNX Runtime: scripts/setup"))
+struct ProcessTests {
+    @Test func theDemoEndsWithItsReader() throws {
+        let ended = try Command.shell("timeout 20 \"$MILLRACE\" demo | head -n 1")
+        #expect(ended.output.hasPrefix("millrace demo: "))
+        let inFull = try Command.shell("timeout 20 \"$MILLRACE\" demo >/dev/full")
+        #expect(inFull.status == 0)
+    }
+
+    @Test func closedStreamsAreNotTakenForSockets() throws {
+        let ended = try Command.shell(
+            "timeout 20 \"$MILLRACE\" demo --records 5 <&- >&- 2>&-")
+        #expect(ended.status == 0)
+    }
+
+    @Test func theDemoShowsEachOfAFewRecords() throws {
+        let ended = try Command.shell("cd /; timeout 20 \"$MILLRACE\" demo --records 3")
+        #expect(ended.status == 0)
+        #expect(ended.output.split(separator: "\n").count == 5, "\(ended.output)")
+        #expect(ended.output.contains("\nrecords=3 dead=0 "))
+        #expect(!ended.output.contains("/../"))
+    }
+
+    /// The wait for a broker that is not there must not outlast the one who stops the process.
+    @Test(arguments: ["TERM", "INT"])
+    func aSignalEndsTheWaitForABroker(signal: String) throws {
+        let ended = try Command.shell(
+            """
+            example=$("$MILLRACE" demo --records 1 | \\
+                sed -n '1s/millrace demo: \\(.*\\) on .*/\\1/p')
+            KAFKA_BROKERS=127.0.0.1:1 MILLRACE_HTTP=127.0.0.1:0 \\
+                timeout -s KILL 60 "$MILLRACE" run "$example" 2>"$T/log" &
+            until grep -q started "$T/log"; do sleep 0.02; done
+            kill -\(signal) $(ps -o pid= --ppid $!)
+            wait $!; echo "status $?"; grep -c 'no broker answers' "$T/log"
+            """)
+        #expect(ended.output == "status 0\n1\n", "\(ended)")
+    }
+}
+
+private enum Engines {
+    static let areThere: Bool = {
+        guard let ended = try? Command.shell("\"$MILLRACE\" demo --records 1") else { return false }
+        return ended.status == 0
+    }()
+}
