@@ -13,6 +13,8 @@ package struct RecordResult: Sendable {
     }
 
     package var state: State
+    /// False where the source has said that the record has no headers.
+    package var mayHaveHeaders = true
     /// Index of the record's partition run in `Batch.runs`.
     package var run: Int32
     /// Row in the feature columns; -1 without one.

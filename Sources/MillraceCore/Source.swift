@@ -44,6 +44,11 @@ package protocol Source: HeaderReader {
     /// Hands records back; their pointers are dead after this. Any thread.
     func release(_ records: UnsafeMutablePointer<RecordView>, count: Int)
 
+    /// Tells by `RecordResult.mayHaveHeaders` which undecided records have no headers. The batch's
+    /// lane calls it right after it has read the values: what answers it lies beside them in the
+    /// processor's cache, and would be a trip to memory a record later.
+    func noteHeaders(of batch: Batch)
+
     /// Leaves the group. No other call may follow; all records are released before.
     func close()
 }

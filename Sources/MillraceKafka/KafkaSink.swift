@@ -95,8 +95,9 @@ internal import Synchronization
                 key: record.pointee.key, key_count: record.pointee.keyCount,
                 timestamp_ms: max(0, record.pointee.timestampMs),
                 opaque: Opaque.of(base, run: result.run, record: index),
-                headers_of: record.pointee.handle?.assumingMemoryBound(
-                    to: rd_kafka_message_t.self),
+                headers_of: result.mayHaveHeaders
+                    ? record.pointee.handle?.assumingMemoryBound(to: rd_kafka_message_t.self)
+                    : nil,
                 added: isScored ? UnsafePointer(header) : nil,
                 added_count: isScored && header != nil ? 1 : 0,
                 partition: keepsPartition ? record.pointee.partition : -1,

@@ -159,9 +159,21 @@ internal import Synchronization
     }
 
     package func release(_ records: UnsafeMutablePointer<RecordView>, count: Int) {
-        for index in 0..<count {
-            guard let handle = unsafe records[index].handle else { continue }
-            unsafe rd_kafka_message_destroy(handle.assumingMemoryBound(to: rd_kafka_message_t.self))
+        let record = unsafe MemoryLayout<RecordView>.self
+        guard count > 0, let handles = unsafe record.offset(of: \.handle) else { return }
+        unsafe millrace_messages_destroy(
+            UnsafeRawPointer(records) + handles, record.stride, count)
+    }
+
+    package func noteHeaders(of batch: Batch) {
+        let (records, results) = unsafe (batch.records, batch.results)
+        for index in 0..<batch.count {
+            guard let handle = unsafe records[index].handle, unsafe results[index].state == .taken
+            else { continue }
+            let message = unsafe handle.assumingMemoryBound(to: rd_kafka_message_t.self)
+            var headers: OpaquePointer?
+            let error = unsafe rd_kafka_message_headers(message, &headers)
+            unsafe results[index].mayHaveHeaders = error != RD_KAFKA_RESP_ERR__NOENT
         }
     }
 

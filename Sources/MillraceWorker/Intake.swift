@@ -272,38 +272,35 @@ internal import Synchronization
         admitArrived()
     }
 
+    /// Gives the records their epochs and admits them; those behind the end go back.
     private func admitArrived() {
-        var bytes = 0
+        // Locals: the checks for exclusive access to a class's properties would cost every record.
+        var end = self.end.take()
+        let epochs = self.epochs
+        var behind = unsafe ContiguousArray<RecordView>()
+        var (bytes, kept) = (0, 0)
         unsafe arrived.withUnsafeMutableBufferPointer { records in
             for index in records.indices {
-                let partition = unsafe Int(records[index].partition)
+                var record = unsafe records[index]
+                let partition = unsafe Int(record.partition)
+                if unsafe end?.admits(record.partition, offset: record.offset) == false {
+                    unsafe behind.append(record)
+                    continue
+                }
                 let isKnown = partition >= 0 && partition < epochs.count
-                unsafe records[index].epoch = isKnown ? epochs[partition] : 0
-                bytes &+= unsafe records[index].chargedBytes
+                unsafe record.epoch = isKnown ? epochs[partition] : 0
+                bytes &+= unsafe record.chargedBytes
+                unsafe records[kept] = record
+                kept += 1
             }
         }
-        if end != nil { dropRecordsBehindEnd(&bytes) }
+        self.end = end
+        unsafe arrived.removeLast(arrived.count - kept)
+        unsafe shared.release(&behind)
         let nowNs = shared.now()
         shared.flow.withLock { unsafe $0.admit(arrived, bytes: bytes, nowNs: nowNs) }
         shared.flow.signal(.work)
         unsafe arrived.removeAll(keepingCapacity: true)
-    }
-
-    private func dropRecordsBehindEnd(_ bytes: inout Int) {
-        var behind = unsafe ContiguousArray<RecordView>()
-        var kept = 0
-        for index in unsafe arrived.indices {
-            let record = unsafe arrived[index]
-            if unsafe end?.admits(record.partition, offset: record.offset) == true {
-                if kept != index { unsafe arrived[kept] = record }
-                kept += 1
-            } else {
-                bytes &-= unsafe record.chargedBytes
-                unsafe behind.append(record)
-            }
-        }
-        unsafe arrived.removeLast(arrived.count - kept)
-        unsafe shared.release(&behind)
     }
 
     /// `untilEnd`: all of our partitions have been read to the end and all of it is finished.

@@ -88,6 +88,7 @@ internal import Synchronization
     private func score(_ batch: Batch) {
         refused.removeAll(keepingCapacity: true)
         codec.read(batch)
+        shared.source.noteHeaders(of: batch)
         if features.rowCount > 0 { predict(0..<features.rowCount, of: batch) }
         for (row, message) in refused {
             batch.markDead(Int(features.recordOfRow[row]), RecordError(.inference, message))

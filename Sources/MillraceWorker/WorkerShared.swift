@@ -109,6 +109,8 @@ final class WorkerShared: Sendable {
         for run in batch.failedRuns { batch.runs[run].isDiscarded = true }
         let nowUs = clock.wallUs()
         latency.withLock { histogram in
+            // Neighbours often share their millisecond.
+            var (sharedMs, sharing) = (Int64(0), 0)
             for index in 0..<batch.count {
                 let result = unsafe batch.results[index]
                 let run = batch.runs[Int(result.run)]
@@ -117,9 +119,11 @@ final class WorkerShared: Sendable {
                     continue
                 }
                 let timestampMs = unsafe batch.records[index].timestampMs
-                if timestampMs > 0 {
-                    histogram.record(us: nowUs &- timestampMs &* 1_000)
+                if timestampMs != sharedMs {
+                    histogram.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
+                    (sharedMs, sharing) = (timestampMs, 0)
                 }
+                if timestampMs > 0 { sharing += 1 }
                 switch result.state {
                 case .scored:
                     tally.scored += 1
@@ -128,6 +132,7 @@ final class WorkerShared: Sendable {
                 case .dead, .taken: break
                 }
             }
+            histogram.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
         }
         for (record, error) in batch.errors {
             let run = batch.runs[Int(unsafe batch.results[record].run)]

@@ -76,6 +76,21 @@ import Testing
         pump.close()
     }
 
+    @Test func notesWhichRecordsHaveNoHeaders() throws {
+        let stage = try Stage(partitions: 1)
+        try stage.feed([
+            PlainRecord(value: [1], headers: Self.inputHeaders), PlainRecord(value: [2]),
+        ])
+        let pump = try Pump(stage.settings)
+        try #require(pump.until { pump.count == 2 })
+        let work = Batch(slot: 3, capacity: 2)
+        for index in 0..<2 { unsafe work.add(pump.records[index], run: 0) }
+        pump.source.noteHeaders(of: work)
+        #expect(unsafe work.results[0].mayHaveHeaders)
+        #expect(unsafe !work.results[1].mayHaveHeaders)
+        pump.close()
+    }
+
     @Test func preservesPartitionsAndOrder() throws {
         let stage = try Stage(partitions: 3)
         for partition in Int32(0)..<3 {

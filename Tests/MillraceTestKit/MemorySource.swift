@@ -371,6 +371,8 @@ package import MillraceCore
         }
     }
 
+    package func noteHeaders(of batch: Batch) {}
+
     package func lastHeader(
         named name: [CChar], of handle: UnsafeMutableRawPointer
     ) -> UnsafeRawBufferPointer? { nil }
