@@ -196,7 +196,7 @@ package enum Settings {
         "", "commit_interval", (second / 100)...(3600 * second), defaultNs: second,
         doc: "How often offsets are committed.")
     static let memory = Setting.byteSize(
-        "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 256 * mebibyte,
+        "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 128 * mebibyte,
         doc: """
             The bound of everything taken in and not yet acknowledged, librdkafka's queues \
             included.

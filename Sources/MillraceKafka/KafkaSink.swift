@@ -86,9 +86,13 @@ internal import Synchronization
             if outgoing.isFull { return }
             let index = unsafe Int(order[position])
             let result = unsafe results[index]
-            guard result.state == .scored || result.state == .passed else { return }
+            let isScored: Bool
+            switch result.state {
+            case .scored: isScored = true
+            case .passed: isScored = false
+            case .taken, .dead: return
+            }
             let record = unsafe records + index
-            let isScored = result.state == .scored
             let entry = unsafe millrace_outgoing_t(
                 value: isScored ? arena + result.outputStart : record.pointee.value,
                 value_count: isScored ? result.outputCount : record.pointee.valueCount,

@@ -101,7 +101,7 @@ extension BadPiece {
         BadPiece(
             .rest, "batch: {max_bytes: 1GiB}",
             [
-                "7:20: batch.max_bytes is more than memory (256MiB)"
+                "7:20: batch.max_bytes is more than memory (128MiB)"
             ]),
         BadPiece(
             .rest, "max_records: 5",

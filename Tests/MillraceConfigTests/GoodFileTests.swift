@@ -47,7 +47,7 @@ import Testing
         #expect(file.deadLetter == nil)
         #expect(file.delivery == .atLeastOnce)
         #expect(file.commitIntervalNs == 1_000_000_000)
-        #expect(file.memory == 256 << 20)
+        #expect(file.memory == 128 << 20)
         #expect(file.shutdownTimeoutNs == 30_000_000_000)
         #expect(file.http == nil)
     }
