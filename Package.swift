@@ -51,7 +51,11 @@ let tests: [Target] = [
         name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
         path: "Tests/MillraceTestKit"),
     // Runs the built command as a process.
-    .testTarget(name: "CommandTests", dependencies: ["millrace"]),
+    .testTarget(
+        name: "CommandTests",
+        dependencies: [
+            "millrace", "MillraceCore", "MillraceKafka", "MillraceOps", "MillraceWorker",
+        ]),
     .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
     .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),

@@ -41,6 +41,8 @@ package struct PartitionRun: Sendable {
     package let first: Int
     /// Offset of the run's last record.
     package let lastOffset: Int64
+    /// When records of the run were handed to the sink last, on the monotonic clock.
+    package var handedAtNs: Int64 = 0
     /// The run is not written: its partition was lost or rewinds, or the batch was abandoned.
     package var isDiscarded = false
 
@@ -80,6 +82,8 @@ package struct PartitionRun: Sendable {
     package private(set) var chargedBytes = 0
     /// Nanoseconds on the worker's monotonic clock when the batch was cut.
     package var cutAtNs: Int64 = 0
+    /// How long its steps took.
+    package var times = BatchTimes()
     /// Records that are neither acknowledged nor discarded, and one for the one who releases the
     /// source's records; the flow's own count.
     package var unfinished = 0
@@ -112,6 +116,7 @@ package struct PartitionRun: Sendable {
         unfinished = 0
         unwritten = 0
         isAbandoned = false
+        times.reset()
         arena.reset()
     }
 

@@ -244,7 +244,7 @@
                 batch.markDead(batch.count - 1, error)
             }
         }
-        line.removeFirst(index, bytes: bytes, nowNs: nowNs)
+        line.removeFirst(index, bytes: bytes, nowNs: nowNs, waits: &batch.times.waits)
         var first = 0
         for run in open {
             admit(run, first: first, to: batch)
@@ -375,6 +375,8 @@
         package var finished: Batch?
         /// The partition begins to rewind because of this failure.
         package var rewinding: Int32?
+        /// When the acknowledged records were handed to the sink; nil for a failure.
+        package var handedAtNs: Int64?
     }
 
     /// Takes an answer of the broker in.
@@ -389,6 +391,7 @@
         batch.unfinished -= delivery.count
         if batch.unfinished == 0 { effect.finished = batch }
         guard let failure = delivery.failure else {
+            effect.handedAtNs = batch.runs[delivery.run].handedAtNs
             effect.frontier = ledger.finish(ticket, count: delivery.count)
             if let frontier = effect.frontier { passed(frontier) }
             return effect

@@ -15,6 +15,7 @@ package struct BatchTally: Sendable {
 package struct FlowCounters: Sendable {
     /// Records read from the source, repeated readings included.
     package internal(set) var recordsIn: UInt64 = 0
+    /// Charged bytes of those: value, key and what their bookkeeping takes.
     package internal(set) var bytesIn: UInt64 = 0
     /// Records whose enriched form the broker has acknowledged.
     package private(set) var scored: UInt64 = 0
@@ -23,6 +24,7 @@ package struct FlowCounters: Sendable {
     /// Acknowledged dead letters by class, in the order of `RecordError.Kind.allCases`.
     package private(set) var dead = [UInt64](
         repeating: 0, count: RecordError.Kind.allCases.count)
+    /// Bytes of the values of `scored` and `passed`.
     package private(set) var outputBytes: UInt64 = 0
     /// Records dropped after a revoke, a loss or a rewind, to be read again here or elsewhere.
     package private(set) var discarded: UInt64 = 0
@@ -30,6 +32,14 @@ package struct FlowCounters: Sendable {
     package internal(set) var deliveryFailures: UInt64 = 0
     package internal(set) var rewinds: UInt64 = 0
     package internal(set) var sinkRestarts: UInt64 = 0
+
+    /// Nothing counted.
+    package init() {}
+
+    /// Bytes of values and keys read.
+    package var payloadBytesIn: UInt64 {
+        bytesIn &- recordsIn &* UInt64(unsafe RecordView.overheadBytes)
+    }
 
     /// All acknowledged dead letters.
     package var deadTotal: UInt64 { dead.reduce(0, &+) }

@@ -38,6 +38,11 @@ package struct LatencyHistogram: Sendable {
         addToSum(overflow ? .max : product)
     }
 
+    /// Counts a latency of `ns` nanoseconds, rounded to the next microsecond, `count` times.
+    package mutating func record(ns: Int64, count times: Int = 1) {
+        record(us: (max(ns, 0) &+ 500) / 1_000, count: times)
+    }
+
     /// Adds everything that `other` has recorded.
     package mutating func merge(_ other: borrowing LatencyHistogram) {
         for bucket in 0..<Self.bucketCount { counts[bucket] &+= other.counts[bucket] }

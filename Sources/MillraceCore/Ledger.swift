@@ -137,6 +137,9 @@ package struct Ledger: Sendable {
     /// The offset of the first record that is not finished; nil before the first admission.
     package func frontier(of partition: Int32) -> Int64? { accounts[partition]?.frontier }
 
+    /// The frontiers of all partitions that have one.
+    package var frontiers: [Int32: Int64] { accounts.compactMapValues(\.frontier) }
+
     /// Drops all that is unfinished and starts a new epoch: the records from the frontier on will
     /// be read again. Returns the offset to rewind to and the new epoch, nil where nothing was ever
     /// admitted or the partition is not ours. The account stays closed until `reopen`.

@@ -62,6 +62,7 @@ extension KafkaSettings {
     private func consumerDefaults(_ library: LibraryVersion) -> Properties {
         var properties: Properties = [
             ("client.id", clientName),
+            ("statistics.interval.ms", String(max(0, statisticsIntervalMs))),
             // An eighth of `memory` for what is fetched ahead, as the limit does not count what the
             // library keeps beside each record's bytes. Before 2.2.0 a full queue stops fetching
             // for a whole second, so it gets a quarter and no limit on the number of records.
@@ -112,6 +113,7 @@ extension KafkaSettings {
     private var producerDefaults: Properties {
         [
             ("client.id", clientName),
+            ("statistics.interval.ms", String(max(0, statisticsIntervalMs))),
             // Values lie in the batches' arenas and are counted there already; this bound only
             // keeps the queue from being the larger part of `memory`.
             ("queue.buffering.max.kbytes", String(clamp(memoryBytes / 2 / 1024, 1024))),

@@ -5,6 +5,8 @@ internal import Synchronization
 /// What librdkafka's callbacks reach through the client's opaque pointer.
 final class ClientContext: Sendable {
     private let log: Log
+    /// Of a consumer; a producer's come as events.
+    let statistics = StatisticsBox()
     private let state = Mutex(State())
 
     private struct State {

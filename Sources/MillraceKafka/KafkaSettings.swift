@@ -45,6 +45,8 @@ package struct KafkaSettings: Sendable {
     package var commitIntervalMs: Int = 1000
     /// Report where partitions end (`SourceEvent.reachedEnd`).
     package var untilEnd = false
+    /// How often librdkafka tells its statistics; 0: never, which saves it the counting.
+    package var statisticsIntervalMs = 0
     /// Requests are filled up to so many bytes at most, whatever `batch.size` says: what the sink
     /// has found out about the broker's limit.
     var requestBytesLimit: Int?

@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 package import MillraceCore
 internal import Synchronization
 
@@ -13,6 +14,7 @@ internal import Synchronization
     private let log: Log
     private var owner: ProducerOwner?
     private let gate = Mutex(())
+    private let statisticsBox = StatisticsBox()
     private var outgoing = OutgoingBuffer()
     private let modelHeader: HeaderText?
     /// The broker refuses requests of several records as too large: smaller ones from the next
@@ -145,6 +147,7 @@ internal import Synchronization
             switch unsafe rd_kafka_event_type(event) {
             case RD_KAFKA_EVENT_DR: unsafe take(event, into: &deliveries)
             case RD_KAFKA_EVENT_ERROR: unsafe note(event)
+            case RD_KAFKA_EVENT_STATS: unsafe keepStatistics(event)
             default: break
             }
             unsafe rd_kafka_event_destroy(event)
@@ -203,6 +206,16 @@ internal import Synchronization
         owner?.handle.context.log(owner?.handle.fatalError ?? KafkaError(raw, text.map(oneLine)))
     }
 
+    private func keepStatistics(_ event: OpaquePointer) {
+        guard let text = unsafe rd_kafka_event_stats(event) else { return }
+        unsafe statisticsBox.put(UnsafeRawBufferPointer(start: text, count: strlen(text)))
+    }
+
+    /// As `KafkaSource.statistics`. Any thread.
+    package var statistics: ClientStatistics? {
+        statisticsBox.latest(topic: "")  // no partition of it matters
+    }
+
     package func wake() {
         gate.withLock { _ in
             guard let queue = unsafe owner?.queue else { return }
@@ -230,6 +243,7 @@ internal import Synchronization
         do throws(KafkaError) {
             var fresh: ProducerOwner? = try ProducerOwner(settings, log: log)
             gate.withLock { _ in swap(&owner, &fresh) }
+            statisticsBox.clear()
             // The old client dies here, outside of the lock: that may take a while.
         } catch {
             throw error.serviceError

@@ -20,6 +20,8 @@ internal import Synchronization
     private let canConsumeBatches: Bool
     private var messages: MessageBuffer
     private let refusedStores = Atomic<Int>(0)
+    /// Guards calls of any thread against `close`.
+    private let isOpen = Mutex(true)
 
     /// A call asks for at most this many records at once.
     private static let pollMax = 65_536
@@ -158,6 +160,26 @@ internal import Synchronization
         }
     }
 
+    /// Where the partitions end as far as the client knows from what it has fetched; asks nobody.
+    /// Only for assigned partitions. Any thread.
+    package func knownEnds(of partitions: [Int32]) -> [Int32: Int64] {
+        isOpen.withLock { isOpen in
+            var ends: [Int32: Int64] = [:]
+            for partition in partitions where isOpen {
+                var (low, high) = (Int64(0), Int64(0))
+                let error = unsafe rd_kafka_get_watermark_offsets(
+                    client, settings.topic, partition, &low, &high)
+                // Negative before the first answer of a broker.
+                if error == RD_KAFKA_RESP_ERR_NO_ERROR, high >= 0 { ends[partition] = high }
+            }
+            return ends
+        }
+    }
+
+    /// What librdkafka says of itself, at most `statistics.interval.ms` old; nil before the first.
+    /// Any thread.
+    package var statistics: ClientStatistics? { context.statistics.latest(topic: settings.topic) }
+
     package func release(_ records: UnsafeMutablePointer<RecordView>, count: Int) {
         let record = unsafe MemoryLayout<RecordView>.self
         guard count > 0, let handles = unsafe record.offset(of: \.handle) else { return }
@@ -195,6 +217,7 @@ internal import Synchronization
     /// need, which an unreachable broker can stretch: the process keeps a deadline of its own.
     package func close() {
         guard owner != nil else { return }
+        isOpen.withLock { $0 = false }
         context.answersItself = true
         while let rebalance = context.takeUnanswered() {
             unsafe answer(rebalance, client: client, topic: settings.topic, context: context)
@@ -283,6 +306,7 @@ private func answer(
         ) { conf in
             unsafe rd_kafka_conf_set_rebalance_cb(conf, noteRebalance)
             unsafe rd_kafka_conf_set_error_cb(conf, noteError)
+            unsafe rd_kafka_conf_set_stats_cb(conf, noteStatistics)
         }
         // Errors and logs of the client come by the consumer's queue as well.
         unsafe rd_kafka_poll_set_consumer(handle.raw)
@@ -339,6 +363,16 @@ private func noteError(
         (raw, text) = (cause, causeText)
     }
     context.add(.problem(KafkaError(raw, text, isFatal: isFatal).serviceError))
+}
+
+/// Keeps a copy of the statistics; in the polling thread, each `statistics.interval.ms`.
+private func noteStatistics(
+    client: OpaquePointer?, text: UnsafeMutablePointer<CChar>?, count: Int,
+    opaque: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let text = unsafe text, let context = unsafe ClientContext.of(opaque) else { return 0 }
+    unsafe context.statistics.put(UnsafeRawBufferPointer(start: text, count: count))
+    return 0  // librdkafka frees the text.
 }
 
 /// A growing array of message pointers that librdkafka fills.

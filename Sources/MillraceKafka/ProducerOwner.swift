@@ -12,7 +12,8 @@ internal import MillraceCore
         let handle = try unsafe ClientHandle(
             .producer, settings.properties(of: .producer), log: log
         ) { conf in
-            unsafe rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
+            unsafe rd_kafka_conf_set_events(
+                conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS)
         }
         guard let queue = unsafe rd_kafka_queue_get_main(handle.raw) else {
             throw KafkaError(RD_KAFKA_RESP_ERR__FAIL, "the producer has no event queue")

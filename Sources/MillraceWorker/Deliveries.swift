@@ -41,6 +41,7 @@ final class Deliveries: Sendable {
     private func take(_ deliveries: [Delivery]) {
         var finished: [Batch] = []
         var rewinding: [(partition: Int32, failure: DeliveryFailure?)] = []
+        var waits: [(ns: Int64, count: Int)] = []
         let nowNs = shared.now()
         shared.flow.withLock { flow in
             for delivery in deliveries {
@@ -49,11 +50,17 @@ final class Deliveries: Sendable {
                 if let frontier = effect.frontier {
                     shared.source.storeOffset(frontier.partition, next: frontier.offset)
                 }
+                if let handedAtNs = effect.handedAtNs {
+                    waits.append((nowNs &- handedAtNs, delivery.count))
+                }
                 if let batch = effect.finished { finished.append(batch) }
                 if let partition = effect.rewinding {
                     rewinding.append((partition, delivery.failure))
                 }
             }
+        }
+        shared.timings.withLock { timings in
+            for (ns, count) in waits { timings.delivery.record(ns: ns, count: count) }
         }
         for batch in finished { shared.recycle(batch) }
         for (partition, failure) in rewinding {

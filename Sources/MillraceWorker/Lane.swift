@@ -11,6 +11,8 @@ internal import Synchronization
     private let features: FeatureColumns
     /// Rows of the current batch that the engine refused, with its words.
     private var refused: [(row: Int, message: String)] = []
+    /// When the step before ended, on the monotonic clock.
+    private var stepEndNs: Int64 = 0
 
     init(
         index: Int, shared: WorkerShared, codec: any BatchCodec, session: any Session,
@@ -87,8 +89,11 @@ internal import Synchronization
 
     private func score(_ batch: Batch) {
         refused.removeAll(keepingCapacity: true)
+        batch.times.startOver()
+        stepEndNs = shared.now()
         codec.read(batch)
         shared.source.noteHeaders(of: batch)
+        batch.times.decodeNs = stepNs()
         if features.rowCount > 0 { predict(0..<features.rowCount, of: batch) }
         for (row, message) in refused {
             batch.markDead(Int(features.recordOfRow[row]), RecordError(.inference, message))
@@ -100,8 +105,11 @@ internal import Synchronization
     private func predict(_ rows: Range<Int>, of batch: Batch) {
         do {
             try session.predict(features, rows: rows)
+            batch.times.inferenceNs = (batch.times.inferenceNs ?? 0) &+ stepNs()
             codec.append(session.predictions, rows: rows, to: batch)
+            batch.times.appendNs = (batch.times.appendNs ?? 0) &+ stepNs()
         } catch {
+            batch.times.inferenceNs = (batch.times.inferenceNs ?? 0) &+ stepNs()
             guard rows.count > 1 else {
                 refused.append((rows.lowerBound, error.message))
                 return
@@ -110,6 +118,13 @@ internal import Synchronization
             predict(rows.lowerBound..<middle, of: batch)
             predict(middle..<rows.upperBound, of: batch)
         }
+    }
+
+    /// Nanoseconds since the step before.
+    private func stepNs() -> Int64 {
+        let nowNs = shared.now()
+        defer { stepEndNs = nowNs }
+        return nowNs &- stepEndNs
     }
 
     private func judge(_ batch: Batch) -> FailurePolicy.Verdict {

@@ -143,29 +143,21 @@ package final class Worker: Sendable {
     package var counters: FlowCounters { shared.flow.withLock { $0.counters } }
 
     /// End-to-end latency so far: record timestamp to acknowledged, in microseconds.
-    package var latency: LatencyHistogram { shared.latency.withLock { $0 } }
+    package var latency: LatencyHistogram { shared.timings.withLock { $0.endToEnd } }
 
     /// A moment's view for metrics.
     package var snapshot: WorkerSnapshot {
-        let (counters, chargedBytes) = shared.flow.withLock { ($0.counters, $0.chargedBytes) }
+        let (counters, chargedBytes, frontiers) = shared.flow.withLock {
+            ($0.counters, $0.chargedBytes, $0.ledger.frontiers)
+        }
+        let timings = shared.timings.withLock { $0 }
+        let settings = shared.settings
         return shared.status.withLock { status in
             WorkerSnapshot(
-                counters: counters, latency: latency, chargedBytes: chargedBytes,
-                boundBytes: shared.settings.boundBytes, assigned: status.assigned,
+                counters: counters, timings: timings, frontiers: frontiers,
+                chargedBytes: chargedBytes, boundBytes: settings.boundBytes, lanes: lanes.count,
+                maxRecords: settings.batch.maxRecords, assigned: status.assigned,
                 rebalances: status.rebalances, isPaused: status.isPaused, pauses: status.pauses)
         }
     }
-}
-
-/// What a worker shows of itself at one moment.
-package struct WorkerSnapshot: Sendable {
-    package let counters: FlowCounters
-    package let latency: LatencyHistogram
-    /// Bytes taken in and unfinished, and their bound.
-    package let chargedBytes: Int
-    package let boundBytes: Int
-    package let assigned: [Int32]
-    package let rebalances: UInt64
-    package let isPaused: Bool
-    package let pauses: UInt64
 }

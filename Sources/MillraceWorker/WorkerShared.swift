@@ -10,7 +10,7 @@ final class WorkerShared: Sendable {
     let clock: WorkerClock
     let log: Log
     let failures: Mutex<FailurePolicy>
-    let latency = Mutex(LatencyHistogram())
+    let timings = Mutex(WorkerTimings())
     let status = Mutex(Status())
     /// The stop was asked for; the intake thread carries it out.
     let isStopRequested = Atomic<Bool>(false)
@@ -102,13 +102,15 @@ final class WorkerShared: Sendable {
         unsafe records.removeAll(keepingCapacity: true)
     }
 
-    /// Counts what became of a finished batch, measures its records' latency, frees it.
+    /// Counts what became of a finished batch, measures its times and its records' latency, frees
+    /// it.
     func recycle(_ batch: Batch) {
         var tally = BatchTally()
         // The batch is ours alone now.
         for run in batch.failedRuns { batch.runs[run].isDiscarded = true }
         let nowUs = clock.wallUs()
-        latency.withLock { histogram in
+        timings.withLock { timings in
+            timings.add(batch)
             // Neighbours often share their millisecond.
             var (sharedMs, sharing) = (Int64(0), 0)
             for index in 0..<batch.count {
@@ -120,7 +122,7 @@ final class WorkerShared: Sendable {
                 }
                 let timestampMs = unsafe batch.records[index].timestampMs
                 if timestampMs != sharedMs {
-                    histogram.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
+                    timings.endToEnd.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
                     (sharedMs, sharing) = (timestampMs, 0)
                 }
                 if timestampMs > 0 { sharing += 1 }
@@ -128,11 +130,13 @@ final class WorkerShared: Sendable {
                 case .scored:
                     tally.scored += 1
                     tally.outputBytes &+= result.outputCount
-                case .passed: tally.passed += 1
+                case .passed:
+                    tally.passed += 1
+                    tally.outputBytes &+= unsafe batch.records[index].valueCount
                 case .dead, .taken: break
                 }
             }
-            histogram.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
+            timings.endToEnd.record(us: nowUs &- sharedMs &* 1_000, count: sharing)
         }
         for (record, error) in batch.errors {
             let run = batch.runs[Int(unsafe batch.results[record].run)]

@@ -8,7 +8,16 @@ extension WorkerShared {
     func writeReady() {
         guard flow.withLock({ $0.takeTurn() }) else { return }
         while true {
-            switch flow.withLock({ $0.nextStep() }) {
+            let nowNs = now()
+            let step = flow.withLock { flow in
+                let step = flow.nextStep()
+                // Under the lock: the delivery thread reads it there.
+                if case .write(let write) = step {
+                    write.batch.runs[write.run].handedAtNs = nowNs
+                }
+                return step
+            }
+            switch step {
             case .end: return
             case .release(let batch): release(batch)
             case .write(let write):

@@ -12,6 +12,8 @@ final class RunningPipeline: Sendable {
     private let pipeline: CheckedPipeline
     private let log: Log
     private let stopFlag: StopFlag
+    private let source: KafkaSource
+    private let sink: KafkaSink
 
     /// Reads and checks the file; complaints go to stderr.
     static func open(
@@ -37,11 +39,14 @@ final class RunningPipeline: Sendable {
         kafka.modelHeader = pipeline.modelHeader
         kafka.addsModelHeader = file.sink.hasModelHeader
         kafka.untilEnd = untilEnd
+        kafka.statisticsIntervalMs = file.http == nil ? 0 : 5_000
         do throws(ServiceError) {
             if let bad = kafka.knownBadPair() { throw bad }
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
             let settings = kafka
+            self.source = source
+            self.sink = sink
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
                 sink: sink,
@@ -154,24 +159,32 @@ final class RunningPipeline: Sendable {
 
     private func serve() throws(CommandError) -> HttpEndpoint? {
         guard let listen = pipeline.file.http else { return nil }
-        let info = [
-            ("version", Installation.version), ("pipeline", pipeline.file.name),
-            ("model", pipeline.modelHeader), ("engine", pipeline.engineName),
-            ("engine_version", pipeline.model.engineVersion),
-            ("librdkafka_version", LibraryVersion.current.description),
-        ]
         let worker = worker
         do {
             let endpoint = try HttpEndpoint(
                 listen: listen.description, health: { worker.health },
-                metrics: {
-                    WorkerMetrics.all(worker.snapshot, isReady: worker.health.isReady, info: info)
-                })
+                metrics: { [self] in metrics() })
             log(.info, "serving health and metrics", [("http", endpoint.address)])
             return endpoint
         } catch {
             throw CommandError(.unavailable, error.description)
         }
+    }
+
+    private func metrics() -> [Metric] {
+        let info = WorkerMetrics.Info(
+            version: Installation.version, pipeline: pipeline.file.name,
+            model: pipeline.modelHeader, engine: pipeline.engineName,
+            engineVersion: pipeline.model.engineVersion,
+            kafkaVersion: LibraryVersion.current.description)
+        let snapshot = worker.snapshot
+        let consumer = source.statistics
+        return WorkerMetrics.all(snapshot, isReady: worker.health.isReady, info: info)
+            + KafkaMetrics.partitions(
+                snapshot.assigned, frontiers: snapshot.frontiers,
+                ends: source.knownEnds(of: snapshot.assigned),
+                committed: consumer?.committed ?? [:])
+            + KafkaMetrics.clients(consumer: consumer, producer: sink.statistics)
     }
 
     private func logStart() {

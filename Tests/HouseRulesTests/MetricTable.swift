@@ -6,7 +6,15 @@ enum MetricTable {
         var description: String { "\(kind) \(name)" }
     }
 
-    /// What WorkerMetrics.swift declares: `counter("name"`, `gauge("name"`, `Metric("name", .kind`.
+    /// The files that declare metrics.
+    static func declaredByTheCommand() -> Set<Entry> {
+        SourceTree.sources
+            .filter { $0.module == "millrace" && $0.path.hasSuffix("Metrics.swift") }
+            .reduce(into: []) { $0.formUnion(declared(in: $1)) }
+    }
+
+    /// What a file declares: `.counter("name"`, `.gauge("name"`, `.histogram("name"`,
+    /// `Metric("name", .kind`.
     static func declared(in file: SourceFile) -> Set<Entry> {
         var entries: Set<Entry> = []
         var rest = file.text[...]
@@ -36,5 +44,27 @@ enum MetricTable {
             entries.insert(Entry(name: String(name), kind: String(cells[1])))
         }
         return entries
+    }
+
+    /// Every name of a metric that a text uses, as it is written.
+    static func used(in text: String) -> Set<String> {
+        var names: Set<String> = []
+        var rest = text[...]
+        while let start = rest.firstRange(of: "millrace_") {
+            let name = rest[start.lowerBound...].prefix {
+                $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_")
+            }
+            names.insert(String(name))
+            rest = rest[name.endIndex...]
+        }
+        return names
+    }
+
+    /// The names of all series: a histogram has three.
+    static func series(of entries: Set<Entry>) -> Set<String> {
+        entries.reduce(into: []) { names, entry in
+            let ends = entry.kind == "histogram" ? ["_bucket", "_sum", "_count"] : [""]
+            for end in ends { names.insert(entry.name + end) }
+        }
     }
 }
