@@ -14,6 +14,7 @@ final class RunningPipeline: Sendable {
     private let stopFlag: StopFlag
     private let source: KafkaSource
     private let sink: KafkaSink
+    private let notifier = ServiceNotifier(environment: Environment.variables)
 
     /// Reads and checks the file; complaints go to stderr.
     static func open(
@@ -121,6 +122,7 @@ final class RunningPipeline: Sendable {
     func requestStop() {
         stopFlag.isSet.store(true, ordering: .releasing)
         worker.requestStop()
+        notifier.stopping()
     }
 
     /// Starts the worker, serves HTTP and waits for the end. A drain that hangs in a service's
@@ -133,7 +135,9 @@ final class RunningPipeline: Sendable {
         } catch {
             throw CommandError(.unavailable, error.description)
         }
+        notifier.begin(worker)
         let outcome = worker.join()
+        notifier.end()
         server?.close()
         return try end(outcome)
     }

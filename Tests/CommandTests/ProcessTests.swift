@@ -40,6 +40,39 @@ struct ProcessTests {
             """)
         #expect(ended.output == "status 0\n1\n", "\(ended)")
     }
+
+    /// Brokers are not there: ready for systemd all the same, and it is told what is missing.
+    @Test(.enabled(if: Tool.isThere("python3"), "needs python3"))
+    func systemdIsTold() throws {
+        let ended = try Command.shell(
+            """
+            example=$("$MILLRACE" demo --records 1 | \\
+                sed -n '1s/millrace demo: \\(.*\\) on .*/\\1/p')
+            export NOTIFY_SOCKET="$T/notify" EXAMPLE="$example"
+            export KAFKA_BROKERS=127.0.0.1:1 MILLRACE_HTTP=127.0.0.1:0 WATCHDOG_USEC=60000
+            python3 - 2>&1 <<'PYTHON'
+            import os, socket, subprocess
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            manager.bind(os.environ["NOTIFY_SOCKET"])
+            manager.settimeout(30)
+            worker = subprocess.Popen([os.environ["MILLRACE"], "run", os.environ["EXAMPLE"]],
+                                      stderr=subprocess.DEVNULL)
+            heard = []
+            def until(text):
+                while not heard or not heard[-1].startswith(text):
+                    heard.append(manager.recv(4096).decode())
+            until("READY=1")
+            print(heard)
+            until("STATUS=starting")
+            until("STATUS=no broker answers")
+            print(heard.count("WATCHDOG=1") > 3)
+            worker.terminate()
+            until("STOPPING=1")
+            print(worker.wait(30))
+            PYTHON
+            """)
+        #expect(ended.output == "['READY=1']\nTrue\n0\n", "\(ended)")
+    }
 }
 
 private enum Engines {
