@@ -115,18 +115,20 @@ struct Explanation {
     }
 
     private var offsets: String {
-        "An offset moves only when the output, or the dead letter, of every record before it is"
-            + " acknowledged by all in-sync replicas; offsets are committed every"
-            + " \(Quantities.durationText(file.commitIntervalNs)), when partitions are given"
-            + " back and at the end. After a crash the records since the last commit are written twice; none is"
-            + " lost. SIGTERM finishes what is open, within"
-            + " \(Quantities.durationText(file.shutdownTimeoutNs))."
+        let commit = Quantities.durationText(file.commitIntervalNs)
+        let stop = Quantities.durationText(file.shutdownTimeoutNs)
+        return "An offset moves only when the output, or the dead letter, of every record before"
+            + " it is acknowledged by all in-sync replicas; offsets are committed every \(commit),"
+            + " when partitions are given back and at the end. After a crash the records since the"
+            + " last commit are written twice; none is lost. SIGTERM finishes what is open, within"
+            + " \(stop)."
     }
 
     private var memory: String {
-        "Records that are read and not yet acknowledged take at most"
-            + " \(Quantities.sizeText(Int64(file.memory))), librdkafka's queues included;"
-            + " when that is full, reading waits. Give the process that, 80 MB, and the model's size for each lane."
+        let size = Quantities.sizeText(Int64(file.memory))
+        return "Records that are read and not yet acknowledged take at most \(size), librdkafka's"
+            + " queues included; when that is full, reading waits. Give the process that, 80 MB,"
+            + " and the model's size for each lane."
     }
 
     private var instances: String {
