@@ -32,6 +32,7 @@ struct DashboardTests {
         for arguments in [
             ["check", "rules", Self.rules],
             ["check", "config", "docker/prometheus/prometheus.yml"],
+            ["test", "rules", "docker/prometheus/rules_test.yml"],
         ] {
             let checked = try Tool.run("promtool", arguments)
             #expect(checked.status == 0, "\(checked.text)")
