@@ -14,7 +14,8 @@ extension Verb {
                 summary: "stop at the offsets where the partitions end now, print a summary"),
             Option(
                 name: "log-level", value: "LEVEL",
-                summary: "debug, info (default), warning or error"),
+                summary: "debug, info (default), warning or error",
+                choices: ["debug", "info", "warning", "error"]),
         ],
         run: { arguments throws(CommandError) in
             guard arguments.operands.count == 1 else {

@@ -2,7 +2,15 @@ import Testing
 
 @Suite struct CommandLineTests {
     @Test(arguments: [
-        ("", "usage: millrace VERB"), ("frob", "no verb 'frob'"), ("--frob", "no verb '--frob'"),
+        ("", "usage: millrace VERB"), ("frob", "no verb 'frob'"),
+        ("--frob", "unknown option '--frob'"),
+        ("chek", "no verb 'chek'; did you mean 'check'?"),
+        ("--verison", "did you mean '--version'?"),
+        ("run --untilend a", "unknown option '--untilend'; did you mean '--until-end'?"),
+        ("demo --recrods=5", "did you mean '--records'?"), ("check --hlp a", "'--help'?"),
+        ("docs a", "docs takes no file"), ("docs --man --schema", "one option at most"),
+        ("completions", "needs one shell: bash, zsh, fish"),
+        ("completions tcsh", "no completions for 'tcsh'"),
         ("help frob", "no verb 'frob'"), ("run", "run needs one pipeline file"),
         ("run a b", "run needs one pipeline file"), ("run --nope a", "unknown option '--nope'"),
         ("run -q", "unknown option '-q'"), ("run --log-level", "needs a value"),
@@ -22,6 +30,7 @@ import Testing
         ("--help", "usage: millrace VERB"), ("help", "usage: millrace VERB"),
         ("help check", "usage: millrace check"), ("run --help", "--until-end"),
         ("demo -h", "--records N"), ("--version", "librdkafka"),
+        ("--version", "onnxruntime "),
     ])
     func helpGoesToStdout(words: String, says: String) throws {
         let ended = try Command.shell("\"$MILLRACE\" \(words)")
