@@ -89,23 +89,30 @@ package enum PipelineSchema {
             ])
         case .boolean: return orReference([[("type", .text("boolean"))]])
         case .duration(let range):
-            let form = [("pattern", JSONDocument.text("^(0|[1-9][0-9]*)(h|m|s|ms|us|ns)$"))]
             let zero = [("enum", JSONDocument.list([.integer(0), .text("0")]))]
             return orReference(
-                [[("type", .text("string"))] + form] + (range.contains(0) ? [zero] : []))
+                [quantity(Quantities.durationPatterns(range), setting)]
+                    + (range.contains(0) ? [zero] : []))
         case .byteSize(let range):
-            let form = JSONDocument.text("^(0|[1-9][0-9]*)([KMGT]?B|[KMGT]iB)$")
-            // A size in quotes without a unit: of its digits a schema cannot tell the size.
-            let digits = JSONDocument.text("^[1-9][0-9]{3,}$")
             return orReference([
-                [("type", .text("string")), ("pattern", form)],
-                [("type", .text("string")), ("pattern", digits)], integer(range),
+                quantity(Quantities.sizePatterns(range), setting), integer(range),
             ])
         case .choice(let names):
             return orReference([[("enum", .list(names.map { .text($0) }))]])
         case .section: return object(of: setting.path)
         case .form(let rule): return keywords(rule)
         }
+    }
+
+    /// Text of one of these patterns. They are long: editors show the words beside them instead.
+    private static func quantity(
+        _ patterns: [String], _ setting: SettingDeclaration
+    ) -> [(String, JSONDocument)] {
+        [
+            ("type", .text("string")),
+            ("pattern", .text("^(\(patterns.joined(separator: "|")))$")),
+            ("patternErrorMessage", .text("must be \(setting.kind.expectation)")),
+        ]
     }
 
     private static func integer(_ range: ClosedRange<Int64>) -> [(String, JSONDocument)] {
