@@ -13,6 +13,9 @@ struct Completions: Sendable {
         _millrace() {
             local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=
             COMPREPLY=()
+            # bash takes the = of --option=value for a word of its own.
+            if [ "$word" = "=" ]; then word=; fi
+            if [ "$previous" = "=" ]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
             if [ "$COMP_CWORD" -eq 1 ]; then
                 words="\(firstWords.joined(separator: " "))"
             else
@@ -149,7 +152,9 @@ struct Completions: Sendable {
 extension Verb {
     /// The words of which the verb takes one, as `bash|zsh`; empty where it takes files or nothing.
     var operandWords: [String] {
-        operands.contains("|") ? operands.split(separator: "|").map { String($0) } : []
+        let words = operands.split(separator: "|")
+        let areWords = words.allSatisfy { $0.allSatisfy { $0.isLetter && $0.isLowercase } }
+        return areWords ? words.map { String($0) } : []
     }
 
     /// Whether the verb's operands are names of files.
