@@ -89,11 +89,3 @@ struct MetricsPageTests {
         #expect(ended.output + ended.errors == "")
     }
 }
-
-/// Programs that some tests need.
-enum Tool {
-    static func isThere(_ name: String) -> Bool {
-        guard let ended = try? Command.shell("command -v '\(name)'") else { return false }
-        return ended.status == 0
-    }
-}
