@@ -7,7 +7,10 @@ import Testing
         ("run a b", "run needs one pipeline file"), ("run --nope a", "unknown option '--nope'"),
         ("run -q", "unknown option '-q'"), ("run --log-level", "needs a value"),
         ("run --log-level loud a", "not 'loud'"), ("run --until-end=3 a", "takes no value"),
-        ("check", "check needs a pipeline file"), ("demo file", "demo takes no file"),
+        ("check", "check needs a pipeline file"), ("score", "score needs a pipeline file"),
+        ("score a b c", "at most one of lines"), ("score --lanes 0 a", "at least 1, not '0'"),
+        ("score --lanes 257 a", "at most 256"), ("score --dead", "needs a value"),
+        ("demo file", "demo takes no file"),
         ("demo --records 0", "at least 1, not '0'"), ("demo --rate -5", "not '-5'"),
         ("demo --records 99999999999999999999", "takes a whole number"),
     ])

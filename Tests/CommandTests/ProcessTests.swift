@@ -42,7 +42,7 @@ struct ProcessTests {
     }
 }
 
-private enum Engines {
+enum Engines {
     static let areThere: Bool = {
         guard let ended = try? Command.shell("\"$MILLRACE\" demo --records 1") else { return false }
         return ended.status == 0
