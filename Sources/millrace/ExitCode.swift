@@ -1,8 +1,10 @@
 internal import Glibc
 
-/// What the process says when it ends; the numbers are sysexits.h's.
+/// What the process says when it ends; the numbers above 1 are sysexits.h's.
 enum ExitCode: Int32 {
     case done = 0
+    /// A test of a pipeline has failed.
+    case testFailed = 1
     /// The command line is wrong.
     case usage = 64
     /// A pipeline file, a model or a record (`on_error: stop`) is bad.

@@ -10,6 +10,7 @@ import Testing
         ("check", "check needs a pipeline file"), ("score", "score needs a pipeline file"),
         ("score a b c", "at most one of lines"), ("score --lanes 0 a", "at least 1, not '0'"),
         ("score --lanes 257 a", "at most 256"), ("score --dead", "needs a value"),
+        ("test", "test needs a test file"),
         ("demo file", "demo takes no file"),
         ("demo --records 0", "at least 1, not '0'"), ("demo --rate -5", "not '-5'"),
         ("demo --records 99999999999999999999", "takes a whole number"),
