@@ -14,6 +14,23 @@ struct TestVerbTests {
         #expect(files.output == "", "examples without a test")
     }
 
+    /// Each example has data, which can be scored as the example's comments say.
+    @Test func theExamplesScoreTheirData() throws {
+        let ended = try Command.shell(
+            #"""
+            cd "$PIPELINES"; for f in *.yaml; do
+                case $f in *_test.yaml) continue ;; esac
+                "$MILLRACE" score "$f" "data/${f%.yaml}.jsonl" --dead "$T/dead" >"$T/out" 2>"$T/err"
+                echo "$f $? $(wc -l <"$T/out") $(wc -l <"$T/dead")"
+            done
+            """#)
+        #expect(
+            ended.output.split(separator: "\n") == [
+                "backfill.yaml 0 2 0", "churn.yaml 0 3 1", "delivery.yaml 0 3 0",
+                "fraud.yaml 0 2 1", "messages.yaml 0 4 1", "pumps.yaml 0 3 7",
+            ], "\(ended)")
+    }
+
     @Test func aFailedTestShowsTheDifferences() throws {
         let ended = try Command.shell(
             #"""
