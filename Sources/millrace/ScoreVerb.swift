@@ -100,6 +100,9 @@ private struct ScoreFiles {
     /// Opens them; `-` and nil are stdin, nil for the dead letters is stderr.
     init(input inputPath: String?, deadLetters deadPath: String?) throws(CommandError) {
         input = try Self.openInput(inputPath)
+        guard !Self.isSameFile(input, STDOUT_FILENO) else {
+            throw CommandError(.usage, "the file that is read is the output as well")
+        }
         guard let deadPath else {
             deadLetters = STDERR_FILENO
             return
@@ -109,6 +112,14 @@ private struct ScoreFiles {
         guard descriptor >= 0 else { throw Self.failure("write", deadPath) }
         guard !Self.isSameFile(input, descriptor) else {
             throw CommandError(.usage, "--dead names the file that is read")
+        }
+        // A file of ours under another name (/dev/stdout): it has one position for both.
+        if let open = [STDOUT_FILENO, STDERR_FILENO].first(where: {
+            Self.isSameFile($0, descriptor)
+        }) {
+            _ = Glibc.close(descriptor)
+            deadLetters = open
+            return
         }
         if Self.kind(of: descriptor) == S_IFREG, ftruncate(descriptor, 0) != 0 {
             throw Self.failure("write", deadPath)
@@ -153,6 +164,6 @@ private struct ScoreFiles {
 
     func close() {
         if input != STDIN_FILENO { _ = Glibc.close(input) }
-        if deadLetters != STDERR_FILENO { _ = Glibc.close(deadLetters) }
+        if deadLetters > STDERR_FILENO { _ = Glibc.close(deadLetters) }
     }
 }

@@ -25,7 +25,8 @@ import Testing
     @Test(arguments: [
         ("--help", "usage: millrace VERB"), ("help", "usage: millrace VERB"),
         ("help check", "usage: millrace check"), ("run --help", "--until-end"),
-        ("demo -h", "--records N"), ("--version", "librdkafka"),
+        ("demo -h", "--records N"), ("help score", "--dead FILE"), ("test -h", "NAME_test.yaml"),
+        ("--version", "librdkafka"),
     ])
     func helpGoesToStdout(words: String, says: String) throws {
         let ended = try Command.shell("\"$MILLRACE\" \(words)")

@@ -89,6 +89,7 @@ struct ScoreTests {
         (#""$T/nothere.yaml""#, 65, "cannot read it: no such file"),
         (#""$T""#, 65, "is a folder"), (#""$T/in""#, 65, "not usable"),
         (#""$P" "$T/in" --dead "$T/in""#, 64, "--dead names the file that is read"),
+        (#""$P" "$T/in" >>"$T/in""#, 64, "the file that is read is the output as well"),
         (#""$P" "$T/in" --dead "$T/no/dead""#, 65, "/no/dead': no such file"),
         (#""$P" "$T/in" --dead /dev/full"#, 69, "cannot write dead letters: no space left"),
         (#""$P" "$T/in" >/dev/full"#, 69, "cannot write the output: no space left"),
@@ -116,6 +117,26 @@ struct ScoreTests {
             """#)
         #expect(ended.status == 65)
         #expect(ended.errors.contains("millrace: record at line 2: byte 0: "), "\(ended.errors)")
+    }
+
+    /// Lines have no key, no headers and no timestamp.
+    @Test func whatIsNotInTheValueIsMissing() throws {
+        let ended = try score(
+            #"""
+            for missing in ", missing: 4" ""; do for source in key timestamp header.x; do
+                sed "s|models/|$PIPELINES/models/|; s|/pressure_bar|\$$source|
+                    s|, parse: true, missing: 4|, parse: true$missing|" \
+                    "$PIPELINES/pumps.yaml" >"$T/p.yaml"
+                echo '{"heat_c":61.0,"vibration_mm_s":2.2}' |
+                    "$MILLRACE" score "$T/p.yaml" --dead /dev/stdout
+            done; done
+            """#)
+        let lines = ended.output.split(separator: "\n")
+        #expect(lines.count == 6, "\(ended)")
+        for line in lines.prefix(3) { #expect(line.contains("\"fails_soon\":0.01796"), "\(line)") }
+        for line in lines.dropFirst(3) {
+            #expect(line.contains("\"class\":\"missing_field\",\"message\":\"$"), "\(line)")
+        }
     }
 
     @Test func withPassBadLinesGoOutAsTheyCame() throws {

@@ -72,9 +72,10 @@ struct LineSinkTests {
         #expect(out.dead.hasPrefix(#"{"line":3,"class":"too_large","#), "\(out.dead)")
     }
 
-    @Test("a slow reader holds the run up and loses nothing")
-    func slowReader() throws {
+    @Test("a slow reader holds the run up and loses nothing", arguments: [false, true])
+    func slowReader(isNonBlocking: Bool) throws {
         let values = try Pipe()
+        if isNonBlocking { _ = fcntl(values.writer, F_SETFL, O_NONBLOCK) }
         let count = 300_000
         let text = (0..<count).map { "\($0)\n" }.joined()
         let source = try LineSource(

@@ -1,3 +1,4 @@
+import Glibc
 import MillraceCore
 import MillraceTestKit
 import MillraceWorker
@@ -85,9 +86,10 @@ struct LineSourceTests {
         #expect(results.map { $0.value?.count } == [3, 700_003, 3])
     }
 
-    @Test("a line of a pipe goes through before the pipe ends")
-    func slowPipe() throws {
+    @Test("a line of a pipe goes through before the pipe ends", arguments: [false, true])
+    func slowPipe(isNonBlocking: Bool) throws {
         let pipe = try Pipe()
+        if isNonBlocking { _ = fcntl(pipe.reader, F_SETFL, O_NONBLOCK) }
         let sink = try ResultSink()
         let source = try LineSource(
             .descriptor(pipe.reader), form: LineSource.Form(), maxLineBytes: 100)
