@@ -62,6 +62,9 @@ package struct PipelineFile: Sendable {
         /// The ONNX Runtime library to load; nil for the usual one.
         package let onnxruntime: Located<String>?
         package let intraOpThreads: Int
+
+        /// For a model without a pipeline: the usual library, one thread.
+        package static let usual = Engines(onnxruntime: nil, intraOpThreads: 1)
     }
 
     /// `append`, `on_conflict` and `append_under`.

@@ -1,5 +1,5 @@
 /// Durations and sizes as people write them.
-enum Quantities {
+package enum Quantities {
     private static let durationUnits: [(name: String, factor: Int64)] = [
         ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000),
         ("ms", 1_000_000), ("us", 1_000), ("ns", 1),
@@ -44,12 +44,12 @@ enum Quantities {
     }
 
     /// The shortest exact form of a duration: `500ms`, `2m`, `0`.
-    static func durationText(_ nanoseconds: Int64) -> String {
+    package static func durationText(_ nanoseconds: Int64) -> String {
         nanoseconds == 0 ? "0" : shortest(nanoseconds, units: durationUnits)
     }
 
     /// The shortest exact form of a size: `256MiB`, `1000B`.
-    static func sizeText(_ bytes: Int64) -> String {
+    package static func sizeText(_ bytes: Int64) -> String {
         shortest(bytes, units: sizeUnits.filter { $0.name == "B" || $0.name.hasSuffix("iB") })
     }
 

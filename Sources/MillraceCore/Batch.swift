@@ -170,10 +170,10 @@ package struct PartitionRun: Sendable {
         errors.append((record: record, error: error))
     }
 
-    /// Takes the batch back to where it was cut, for another try at scoring it. Records that the
-    /// broker had refused before (`Flow.condemned`) stay dead.
+    /// Takes the batch back to where it was cut, for another try at scoring it. Records whose
+    /// output or dead letter the broker had refused before (`Flow.condemned`) stay dead.
     package func startOver() {
-        errors.removeAll { $0.error.kind != .rejected }
+        errors.removeAll { $0.error.kind != .rejected && $0.error.letterRefusals == 0 }
         for index in 0..<count {
             let run = unsafe results[index].run
             unsafe results[index] = RecordResult(run: run)

@@ -76,6 +76,23 @@ extension FeatureColumns {
     }
 }
 
+extension FeatureColumns {
+    /// Rows of zeros and empty texts; nil where an input leaves its width open or is too large.
+    package convenience init?(zerosFor inputs: [ModelInput], rows: Int) {
+        var columns: [FeatureColumn] = []
+        for input in inputs {
+            let shape = input.rowShape.compactMap { $0 }
+            guard shape.count == input.rowShape.count,
+                let column = FeatureColumn(
+                    name: input.name, type: input.type, rowShape: shape, capacityRows: rows)
+            else { return nil }
+            columns.append(column)
+        }
+        self.init(columns: columns, capacityRows: rows)
+        rowCount = rows
+    }
+}
+
 /// The values of one model output for the rows of one `predict`: lent by the session until its next
 /// `predict`.
 @safe package final class PredictionColumn {

@@ -22,6 +22,9 @@ package protocol Model: Sendable {
 
     /// Version of the library that runs the model, for logs and metrics.
     var engineVersion: String { get }
+
+    /// What the file says about itself.
+    var facts: ModelFacts { get }
 }
 
 /// One lane's way to score. Used by one thread at a time; buffers are its own and reused.

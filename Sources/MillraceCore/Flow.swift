@@ -398,12 +398,7 @@
         if failure.isRecordsFault, delivery.record < batch.count {
             let offset = unsafe batch.records[delivery.record].offset
             if isAlone {
-                let reason = RecordError(.rejected, failure.error.description)
-                let known = condemned[ticket.partition, default: [:]].updateValue(
-                    reason, forKey: offset)
-                // The next reading gets further, although the run has to go out again as a whole;
-                // not so where this was the dead letter already.
-                if known == nil { backoffs[ticket.partition] = nil }
+                condemn(delivery.record, of: batch, ticket.partition, failure.error)
             } else {
                 outbox.writeCarefully(ticket.partition, until: offset)
             }
@@ -414,6 +409,23 @@
             effect.rewinding = ticket.partition
         }
         return effect
+    }
+
+    /// The broker refuses the record, which was alone on its way: it is dead at its next reading,
+    /// and if this was its dead letter already, the next one carries less.
+    private mutating func condemn(
+        _ record: Int, of batch: Batch, _ partition: Int32, _ error: ServiceError
+    ) {
+        let offset = unsafe batch.records[record].offset
+        var reason = RecordError(.rejected, error.description)
+        if var earlier = batch.error(of: record) {
+            earlier.letterRefusals += 1
+            reason = earlier
+        } else {
+            // The next reading gets further, although the run has to go out again as a whole.
+            backoffs[partition] = nil
+        }
+        condemned[partition, default: [:]][offset] = reason
     }
 
     /// The frontier has moved: what was noted about the records before it is over.

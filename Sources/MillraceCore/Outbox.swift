@@ -25,13 +25,12 @@ struct Outbox: Sendable {
         var head = 0
         /// Records that were handed to the sink and are not answered, of any epoch.
         var awaited = 0
-        /// Records and bytes of the group that was begun last, and whether it may still grow.
-        var groupCount = 0
+        /// Bytes of the group that was begun last, and whether it may still grow.
         var groupBytes = 0
         var isOpen = false
         var isListed = false
-        /// Records up to this offset go out one by one: the broker refused a group of them for a
-        /// single record's fault, and nobody knows which.
+        /// Records up to this offset go out one by one, with nothing of any partition on its way:
+        /// the broker refused a request for a single record's fault, and nobody knows which.
         var carefulUntil: Int64?
 
         var first: Entry? { head < waiting.count ? waiting[head] : nil }
@@ -49,6 +48,10 @@ struct Outbox: Sendable {
     private var refused: [Int32] = []
     /// Records of all partitions that are handed to the sink and not answered.
     private(set) var awaitedTotal = 0
+    /// Partitions that wait for one of them to have a record alone on its way, or for that record's
+    /// answer. By key or as dead letters, records of several partitions share a request.
+    private var postponed: [Int32] = []
+    private var soloPartition: Int32?
 
     /// Adds a run to its partition's queue.
     mutating func append(_ entry: Entry, of partition: Int32) {
@@ -78,9 +81,15 @@ struct Outbox: Sendable {
                 state.groupBytes + entry.bytes <= Self.groupLimitBytes
             else { return nil }
         } else {
-            state.groupCount = 0
             state.groupBytes = 0
         }
+        if isCareful ? awaitedTotal > 0 : soloPartition != nil {
+            // Once one has asked to be alone, nobody begins before it.
+            soloPartition = soloPartition ?? partition
+            postponed.append(partition)
+            return nil
+        }
+        if isCareful { soloPartition = partition }
         if isCareful, entry.count > 1 {
             state.waiting[state.head].first += 1
             state.waiting[state.head].count -= 1
@@ -97,7 +106,6 @@ struct Outbox: Sendable {
             state.head = 0
         }
         state.awaited += entry.count
-        state.groupCount += entry.count
         state.groupBytes += entry.bytes
         if !state.isOpen {
             state.isOpen = true
@@ -109,8 +117,7 @@ struct Outbox: Sendable {
 
     /// Puts back what the sink could not take: it is written first when there is room.
     mutating func putBack(_ entry: Entry, of partition: Int32) {
-        partitions[partition]?.awaited -= entry.count
-        awaitedTotal -= entry.count
+        settle(entry.count, of: partition)
         guard var state = partitions.removeValue(forKey: partition) else { return }
         state.waiting.insert(entry, at: state.head)
         partitions[partition] = state
@@ -124,16 +131,31 @@ struct Outbox: Sendable {
 
     /// That many records of the partition are answered, or were not handed over after all.
     mutating func answered(_ count: Int, of partition: Int32) {
+        settle(count, of: partition)
+        list(partition)
+    }
+
+    private mutating func settle(_ count: Int, of partition: Int32) {
         partitions[partition]?.awaited -= count
         awaitedTotal -= count
-        list(partition)
+        guard awaitedTotal == 0 else { return }
+        soloPartition = nil
+        // What is listed last is looked at first: those who want to be alone.
+        for wantsToBeAlone in [false, true] {
+            for partition in postponed
+            where (partitions[partition]?.carefulUntil != nil) == wantsToBeAlone {
+                list(partition)
+            }
+        }
+        postponed.removeAll(keepingCapacity: true)
     }
 
     /// Records of the partition that are on their way.
     func awaited(_ partition: Int32) -> Int { partitions[partition]?.awaited ?? 0 }
 
-    /// Whether the group on its way is a single record, whose fault a refusal then is.
-    func isAlone(_ partition: Int32) -> Bool { partitions[partition]?.groupCount == 1 }
+    /// Whether a single record of the partition is on its way and nothing else, so that a refusal
+    /// is that record's fault.
+    func isAlone(_ partition: Int32) -> Bool { soloPartition == partition && awaitedTotal == 1 }
 
     /// The partition's frontier has moved to `offset`: with the record at fault behind it, groups
     /// may grow again.

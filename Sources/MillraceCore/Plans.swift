@@ -7,10 +7,12 @@ package struct FieldPointer: Sendable, Hashable, CustomStringConvertible {
     /// Parses the text form; nil where it does not start with '/' or has a '~' without 0 or 1.
     /// The empty pointer (the whole value) names no field and is refused too.
     package init?(_ text: String) {
-        guard text.hasPrefix("/") else { return nil }
+        // By Unicode scalar: a mark that combines with a '/' must not hide it.
+        let scalars = text.unicodeScalars
+        guard scalars.first == "/" else { return nil }
         var tokens: [String] = []
-        for part in text.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            var token = ""
+        for part in scalars.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            var token = String.UnicodeScalarView()
             var escaped = false
             for character in part {
                 if escaped {
@@ -24,7 +26,7 @@ package struct FieldPointer: Sendable, Hashable, CustomStringConvertible {
                 }
             }
             if escaped { return nil }
-            tokens.append(token)
+            tokens.append(String(token))
         }
         self.tokens = tokens
     }
@@ -32,11 +34,11 @@ package struct FieldPointer: Sendable, Hashable, CustomStringConvertible {
     package var description: String {
         tokens.map { token in
             var text = "/"
-            for character in token {
-                switch character {
+            for scalar in token.unicodeScalars {
+                switch scalar {
                 case "~": text += "~0"
                 case "/": text += "~1"
-                default: text.append(character)
+                default: text.unicodeScalars.append(scalar)
                 }
             }
             return text

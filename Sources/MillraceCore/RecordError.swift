@@ -31,6 +31,9 @@ package struct RecordError: Error, Sendable, Equatable {
     package let kind: Kind
     /// One sentence, no record text unescaped, no secret: header `millrace-error-message`.
     package let message: String
+    /// How often the broker has refused the record's dead letter for the letter's own fault: each
+    /// time the next one carries less.
+    package var letterRefusals = 0
 
     package init(_ kind: Kind, _ message: String) {
         self.kind = kind

@@ -3,10 +3,12 @@ internal import MillraceCore
 
 /// A record as it goes to the dead letters: its own key, value, headers and timestamp, and headers
 /// that say why and where from. What is too large for the broker loses first its value, then its
-/// own headers and key; a header says so.
+/// own headers and key; a header says so. So does what the broker has refused for another reason,
+/// which may be the timestamp: it gets the time of writing then.
 @unsafe struct DeadLetter {
     private let record: RecordView
     private let headers: [(name: String, value: String)]
+    private let refusals: Int
 
     init(_ record: RecordView, _ error: RecordError, _ settings: KafkaSettings) {
         unsafe self.record = record
@@ -18,6 +20,10 @@ internal import MillraceCore
             ("millrace-error-offset", unsafe String(record.offset)),
         ]
         if let model = settings.modelHeader { headers.append(("millrace-error-model", model)) }
+        unsafe refusals = error.letterRefusals
+        if error.letterRefusals > 0 {
+            headers.append(("millrace-error-timestamp", unsafe String(record.timestampMs)))
+        }
         unsafe self.headers = headers
     }
 
@@ -28,7 +34,7 @@ internal import MillraceCore
         let forms: [(keepsValue: Bool, keepsRest: Bool)] = [
             (true, true), (false, true), (false, false),
         ]
-        for form in forms {
+        for form in unsafe forms.dropFirst(min(refusals, forms.count - 1)) {
             let error = unsafe enqueue(form, client, topic, opaque: opaque)
             guard KafkaError.isRecordsFault(error) else { return error }
         }
@@ -51,7 +57,7 @@ internal import MillraceCore
                 value_count: form.keepsValue ? record.valueCount : 0,
                 key: form.keepsRest ? record.key : nil,
                 key_count: form.keepsRest ? record.keyCount : 0,
-                timestamp_ms: max(0, record.timestampMs), opaque: opaque,
+                timestamp_ms: refusals > 0 ? 0 : max(0, record.timestampMs), opaque: opaque,
                 headers_of: form.keepsRest
                     ? record.handle?.assumingMemoryBound(to: rd_kafka_message_t.self) : nil,
                 added: added.baseAddress, added_count: UInt32(clamping: added.count),

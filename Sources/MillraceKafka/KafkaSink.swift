@@ -163,7 +163,10 @@ internal import Synchronization
             guard count > 0 else { return }
             for answer in answers.prefix(count) {
                 let isNew =
-                    last?.answer.error != answer.error || last?.answer.status != answer.status
+                    last.map {
+                        $0.answer.error != answer.error || $0.answer.status != answer.status
+                            || wasSentAlone($0.answer) != wasSentAlone(answer)
+                    } ?? true
                 if answer.error != 0, isNew { last = (answer, deliveryFailure(answer)) }
                 deliveries.append(
                     Delivery(

@@ -66,15 +66,17 @@ package struct OnnxEngine: Engine {
         }
         let file = try ModelFile(path: path)
         let scan: ModelScan
+        let facts: ModelFacts
         do throws(ScanFailure) {
             scan = try ModelScan(file.bytes)
+            facts = try scan.facts()
         } catch {
             throw Self.error(error, path: path)
         }
         try file.checkExternalData(scan.externals)
         let library = try OnnxLibrary.open(libraryNames, log: log)
         return try OnnxModel(
-            scan: scan, path: path, folder: file.folder, library: library,
+            scan: scan, facts: facts, path: path, folder: file.folder, library: library,
             intraOpThreads: intraOpThreads, log: log)
     }
 

@@ -4,6 +4,7 @@ import MillraceCore
 struct OnnxModel: Model {
     let signature: Signature
     let engineVersion: String
+    let facts: ModelFacts
 
     private let bytes: [UInt8]
     private let path: String
@@ -13,11 +14,12 @@ struct OnnxModel: Model {
     private let outputs: OutputFinder
 
     /// - Parameters:
+    ///   - facts: of the same scan.
     ///   - path: for messages.
     ///   - folder: where external data, already checked, lies.
     init(
-        scan: ModelScan, path: String, folder: String, library: OnnxLibrary, intraOpThreads: Int,
-        log: Log
+        scan: ModelScan, facts: ModelFacts, path: String, folder: String,
+        library: OnnxLibrary, intraOpThreads: Int, log: Log
     ) throws(ModelError) {
         let removal = ZipMapRemoval(scan)
         let handle = try SessionHandle(
@@ -29,6 +31,7 @@ struct OnnxModel: Model {
             path: path, log: log)
         signature = Signature(inputs: inputs, outputs: outputs.found, fixedBatch: fixedBatch)
         engineVersion = library.version
+        self.facts = facts
         bytes = removal.bytes
         self.path = path
         self.folder = folder
@@ -102,22 +105,5 @@ struct OnnxModel: Model {
         }
         guard !inputs.isEmpty else { throw ModelError(.unsupported, "\(path): has no inputs") }
         return (inputs, fixedBatch)
-    }
-}
-
-extension FeatureColumns {
-    /// Rows of zeros and empty texts; nil where an input leaves its width open or is too large.
-    convenience init?(zerosFor inputs: [ModelInput], rows: Int) {
-        var columns: [FeatureColumn] = []
-        for input in inputs {
-            let shape = input.rowShape.compactMap { $0 }
-            guard shape.count == input.rowShape.count,
-                let column = FeatureColumn(
-                    name: input.name, type: input.type, rowShape: shape, capacityRows: rows)
-            else { return nil }
-            columns.append(column)
-        }
-        self.init(columns: columns, capacityRows: rows)
-        rowCount = rows
     }
 }

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import MillraceConfig
 internal import MillraceCore
 
@@ -8,7 +9,12 @@ extension Verb {
         summary: "Check pipeline files (and all in folders) without a broker: text, Kafka"
             + " properties, model, mapping.\nOne complaint a line; exit code 0, or 65 where a"
             + " complaint is an error.",
-        options: [],
+        options: [
+            Option(
+                name: "connect", value: nil,
+                summary: "also ask the brokers: topics, partition numbers, group"),
+            Option(name: "json", value: nil, summary: "each complaint as a JSON object"),
+        ],
         run: { arguments throws(CommandError) in
             guard !arguments.operands.isEmpty else {
                 throw CommandError(.usage, "check needs a pipeline file or a folder")
@@ -16,12 +22,11 @@ extension Verb {
             let (files, missing) = PipelineFiles.expand(arguments.operands)
             var complaints = missing
             for path in files {
-                complaints +=
-                    CheckedPipeline.check(
-                        path: path, environment: Environment.variables, log: .none
-                    ).complaints
+                complaints += check(path, asksBrokers: arguments.isSet("connect"))
             }
-            for complaint in complaints { Output.print(complaint.description) }
+            for complaint in complaints {
+                Output.print(arguments.isSet("json") ? complaint.json : complaint.description)
+            }
             let errors = complaints.filter { $0.severity == .error }.count
             Output.complain(
                 "\(files.count) file\(files.count == 1 ? "" : "s") checked,"
@@ -30,4 +35,32 @@ extension Verb {
                     + (complaints.count - errors == 1 ? "" : "s"))
             return errors == 0 ? .done : .badData
         })
+
+    private static func check(_ path: String, asksBrokers: Bool) -> [Complaint] {
+        let checked = CheckedPipeline.check(
+            path: path, environment: Environment.variables, log: .none)
+        guard asksBrokers, let pipeline = checked.pipeline else { return checked.complaints }
+        return checked.complaints
+            + ConnectCheck.complaints(
+                about: pipeline.file, tell: Output.complain)
+    }
+}
+
+extension Complaint {
+    private struct Document: Encodable {
+        let file: String
+        let line: Int
+        let column: Int
+        let severity: String
+        let message: String
+    }
+
+    /// One line; keys are a promise to scripts.
+    fileprivate var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let document = Document(
+            file: file, line: line, column: column, severity: severity.rawValue, message: message)
+        return (try? encoder.encode(document)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
 }

@@ -55,9 +55,7 @@ struct CheckedPipeline: Sendable {
         let head = try ModelFile.head(of: path)
         let engines = Registry.engines(file.engines, log: log)
         guard let engine = engines.first(where: { $0.recognizes(head: head, path: path) }) else {
-            let names = engines.map(\.name).joined(separator: ", ")
-            throw ModelError(
-                .invalid, "'\(path)' is not a model that an engine here knows (\(names))")
+            throw ModelFile.unknown(path, to: engines)
         }
         return (engine, try engine.load(path: path))
     }

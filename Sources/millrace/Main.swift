@@ -3,7 +3,7 @@ internal import MillraceKafka
 /// The command: finds the verb, runs it, turns its failure into an exit code.
 @main
 enum Main {
-    private static let verbs = [Verb.run, .check, .score, .test, .demo]
+    private static let verbs = [Verb.run, .check, .score, .test, .explain, .model, .demo]
 
     static func main() {
         Output.openStandardStreams()

@@ -68,7 +68,8 @@ final class RunningPipeline: Sendable {
             report.source == nil || report.sink == nil
             || (kafka.deadLetterTopic != nil && report.deadLetter == nil)
         throw ServiceError(
-            code: "", message: report.problems.joined(separator: "; "), isFatal: false,
+            code: "", message: report.problems.map(\.message).joined(separator: "; "),
+            isFatal: false,
             isRetriable: isMissing)
     }
 

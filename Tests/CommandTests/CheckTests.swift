@@ -28,6 +28,18 @@ import Testing
         #expect(ended.errors == "2 files checked, 2 errors, 0 warnings\n")
     }
 
+    @Test func aComplaintAsJSONIsOneObjectALine() throws {
+        let ended = try Command.shell(
+            "cd \"$T\"; echo a >one.yaml; \"$MILLRACE\" check --json one.yaml nothere.yaml")
+        #expect(ended.status == 65)
+        let lines = ended.output.split(separator: "\n")
+        #expect(lines.count == 2)
+        for line in lines {
+            #expect(line.hasPrefix("{\"column\":1,\"file\":\""), "\(line)")
+            #expect(line.hasSuffix(",\"severity\":\"error\"}"), "\(line)")
+        }
+    }
+
     /// The value of a secret is in no output, wherever in the file a mistake has put it.
     @Test(arguments: [
         "sasl.password: hunter2", "sasl.pasword: hunter2", "sasl.password: [hunter2]",

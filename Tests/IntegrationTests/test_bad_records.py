@@ -278,6 +278,39 @@ class OddRecordTests(BadRecordCase):
         scored = [r.key for r in records.read_all(self.bootstrap, sink)[0]]
         self.assertEqual(list(dict.fromkeys(scored)), [r.key for r in sent if not r.timestamp])
 
+    def refused_letters(self, sent, **dead_config):
+        """The letters of a run over records whose dead letters their topic refuses at first."""
+        source, sink, dead = self.topic("in", 2), self.topic("out", 2), \
+            self.topic("dead", 1, **dead_config)
+        records.load(self.bootstrap, source, sent)
+        worker = self.worker(self.pipeline(source, sink, dead=dead), "--until-end")
+        self.assertEqual(worker.wait_exit(), 0, worker.tail())
+        output = [r.key for part in records.read_all(self.bootstrap, sink) for r in part]
+        letters = self.first_letters(dead)
+        self.assertEqual({r.header("millrace-error-class") for r in letters}, {"malformed"})
+        self.assertEqual(sorted(set(output) | {r.key for r in letters}),
+                         sorted(r.key for r in sent))
+        return letters
+
+    def test_a_dead_letter_that_its_topic_refuses_for_its_age(self):
+        rows = bench_data.rows()
+        sent = [Record(b"%03d" % n, rows[n] if n % 150 else b"{", [], None if n % 150 else FIRST_MS,
+                       n % 2) for n in range(300)]
+        letters = self.refused_letters(sent, message_timestamp_before_max_ms=3_600_000)
+        self.assertEqual([r.key for r in letters], [b"%03d" % n for n in range(0, 300, 150)])
+        for letter in letters:
+            self.assertEqual(letter.header("millrace-error-timestamp"), str(FIRST_MS))
+            self.assertEqual(letter.header("millrace-error-value-omitted"), "true")
+            self.assertGreater(letter.timestamp, FIRST_MS)
+
+    def test_a_dead_letter_that_its_topic_refuses_for_its_size(self):
+        rows = bench_data.rows()
+        bad = b'{"amount":"' + b"x" * 20_000
+        sent = [Record(b"%03d" % n, rows[n] if n % 150 else bad, [], None, n % 2)
+                for n in range(300)]
+        letters = self.refused_letters(sent, max_message_bytes=LARGE // 4)
+        self.assertEqual({r.value for r in letters}, {None})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,11 +1,14 @@
 """What the worker says of itself when topics or rights are not as they should be."""
+import json
+import subprocess
 import unittest
 
 import bench_data
 import brokers
 import records
+from brokers import scratch
 from cases import BrokerCase
-from worker import debian_library, pipeline, version
+from worker import binary, debian_library, pipeline, version
 
 PARTITIONS = 4
 
@@ -25,6 +28,25 @@ class TopicTests(BrokerCase):
         self.wait_no_lag(worker, source)
         self.stop(worker)
         self.assert_numbered(sink, 1_000, PARTITIONS)
+
+    def check(self, content):
+        """`millrace check --connect --json`: exit code, complaints, and what is on stderr."""
+        path = scratch() / f"{records.new_name('check')}.yaml"
+        path.write_text(json.dumps(content))
+        done = subprocess.run([binary(), "check", "--connect", "--json", path],
+                              capture_output=True, text=True, timeout=120)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def test_check_asks_the_brokers(self):
+        source, sink = self.topic("in", PARTITIONS), records.new_name("out")
+        code, complaints, _ = self.check(self.pipeline(source, sink))
+        self.assertEqual(code, 65)
+        self.assertEqual([c["message"] for c in complaints],
+                         [f"topic '{sink}' does not exist; create it or correct its name"])
+        records.create_topic(self.bootstrap, sink, PARTITIONS)
+        code, complaints, told = self.check(self.pipeline(source, sink))
+        self.assertEqual((code, complaints), (0, []))
+        self.assertIn(f"'{source}' has {PARTITIONS} partitions", told)
 
     def test_other_partition_counts_need_partitioning_by_key(self):
         source, sink = self.topic("in", PARTITIONS), self.topic("out", PARTITIONS + 1)

@@ -356,13 +356,20 @@ struct FlowTests {
         #expect(Self.write(&flow).map(\.count) == [1])
     }
 
-    @Test("a dead letter that the broker refuses as well is tried again ever more rarely")
+    @Test("a dead letter that the broker refuses as well carries less and comes ever more rarely")
     func refusedDeadLetter() throws {
         var flow = Self.makeFlow(maxRecords: 1)
         var epoch = flow.open(0)
-        for waitMs in [Int64(100), 200, 400] {
+        // The first time it may have shared a request, the second time it is condemned; then its
+        // dead letters are refused.
+        let steps: [(waitMs: Int64, letterRefusals: Int?)] = [
+            (100, nil), (100, nil), (200, 0), (400, 1), (800, 2),
+        ]
+        for (waitMs, letterRefusals) in steps {
             Self.admit(&flow, 0, 7..<8, epoch: epoch)
-            flow.deposit(try required(Self.take(&flow).0))
+            let batch = try required(Self.take(&flow).0)
+            #expect(batch.error(of: 0)?.letterRefusals == letterRefusals)
+            flow.deposit(batch)
             let alone = try required(Self.write(&flow).first)
             _ = Self.answer(
                 &flow, alone, count: 1, failure: Self.failure(recordsFault: true))

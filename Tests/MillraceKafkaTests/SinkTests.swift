@@ -207,7 +207,7 @@ import Testing
         let report = try stage.settings.checkTopics(timeoutMs: 10_000, log: .none)
         #expect(report.source == 2 && report.sink == 1)
         #expect(report.problems.count == 1)
-        #expect(report.problems.first?.contains("preserve needs equal numbers") == true)
+        #expect(report.problems.first?.message.contains("preserve needs equal numbers") == true)
         stage.settings.partitioning = .key
         #expect(try stage.settings.checkTopics(timeoutMs: 10_000, log: .none).problems == [])
     }

@@ -6,6 +6,7 @@ package final class DecimalModel: Model {
         inputs: [ModelInput(name: "x", type: .float64, rowShape: [])],
         outputs: [ModelOutput(name: "y", type: .float64, rowShape: [])])
     package let engineVersion = "test"
+    package let facts = ModelFacts(format: "test")
     /// Every call waits here first.
     package let gate = Gate()
     private let state = Guarded(State())

@@ -1,0 +1,25 @@
+internal import MillraceConfig
+internal import MillraceCore
+
+extension Verb {
+    /// `millrace model FILE`
+    static let model = Verb(
+        name: "model", operands: "FILE",
+        summary: "Tell what a model takes and gives, and what a call of it costs.\nThe last lines"
+            + " are the part of a pipeline file that uses it: paste them and name your fields.",
+        options: [Option(name: "json", value: nil, summary: "one JSON object instead of text")],
+        run: { arguments throws(CommandError) in
+            guard arguments.operands.count == 1 else {
+                throw CommandError(.usage, "model needs one model file")
+            }
+            let engines = Registry.engines(.usual, log: .none)
+            do throws(ModelError) {
+                let report = try ModelReport(path: arguments.operands[0], engines: engines)
+                Output.print(
+                    arguments.isSet("json") ? ModelText.json(report) : ModelText.people(report))
+            } catch {
+                throw CommandError(.badData, error.message)
+            }
+            return .done
+        })
+}
