@@ -53,6 +53,30 @@ package enum Quantities {
         shortest(bytes, units: sizeUnits.filter { $0.name == "B" || $0.name.hasSuffix("iB") })
     }
 
+    /// Regular expressions for the amounts of each unit that lie in the range, units with them.
+    static func durationPatterns(_ range: ClosedRange<Int64>) -> [String] {
+        patterns(range, units: durationUnits)
+    }
+
+    /// As `durationPatterns`; bytes may go without their unit.
+    static func sizePatterns(_ range: ClosedRange<Int64>) -> [String] {
+        patterns(range, units: sizeUnits).map { $0.hasSuffix(")B") ? "\\+?\($0)?" : $0 }
+    }
+
+    private static func patterns(
+        _ range: ClosedRange<Int64>, units: [(name: String, factor: Int64)]
+    ) -> [String] {
+        units.compactMap { unit in
+            let least =
+                range.lowerBound / unit.factor
+                + (range.lowerBound % unit.factor == 0 ? 0 : 1)
+            let most = range.upperBound / unit.factor
+            guard least <= most else { return nil }
+            return
+                "(\(NumberPattern.alternatives(least...most).joined(separator: "|")))\(unit.name)"
+        }
+    }
+
     private static func amount(
         _ text: String, units: [(name: String, factor: Int64)]
     ) -> Int64? {

@@ -15,10 +15,12 @@ package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     package var debugDescription: String { Self.redacted }
     package var customMirror: Mirror { Mirror(self, children: [:]) }
 
+    /// What the name of a property with a secret holds.
+    static let marks = ["password", "secret", "token", "credential", "oauthbearer", ".pem"]
+
     /// Whether a librdkafka property of that name holds a secret.
     package static func isName(_ property: String) -> Bool {
         let name = property.lowercased()
-        let marks = ["password", "secret", "token", "credential", "oauthbearer", ".pem"]
         return marks.contains { name.contains($0) }
     }
 }

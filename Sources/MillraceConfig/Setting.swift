@@ -18,8 +18,8 @@ package enum SettingKind: Sendable, Equatable {
     case choice([String])
     /// A mapping of settings that are declared under this path.
     case section
-    /// A form of its own, in words.
-    case form(String)
+    /// A form of its own.
+    case form(FormRule)
 
     /// Whether quoted text is refused: the types that YAML itself writes without quotes.
     var isPlain: Bool {
@@ -48,7 +48,22 @@ package enum SettingKind: Sendable, Equatable {
                 + " \(Quantities.sizeText(range.upperBound)), as 64KB or 256MiB"
         case .choice(let names): names.count == 1 ? names[0] : "one of " + Shown.names(names)
         case .section: "a mapping"
-        case .form(let words): words
+        case .form(let rule): rule.expectation
+        }
+    }
+}
+
+/// Values that have a reader, and so a schema, of their own.
+package enum FormRule: Sendable, Equatable, CaseIterable {
+    case properties, inputs, pointer, missing, append
+
+    var expectation: String {
+        switch self {
+        case .properties: "a mapping of librdkafka properties"
+        case .inputs: "a mapping of model inputs to fields"
+        case .pointer: "a JSON Pointer, $key, $header.NAME or $timestamp"
+        case .missing: "error, nan, a number without quotes, or text in quotes"
+        case .append: "all or a mapping of prediction fields to model outputs"
         }
     }
 }
@@ -63,6 +78,20 @@ package enum NameRule: String, Sendable, Equatable {
         case .topic: "a topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'"
         case .label: "a name of 1 to 255 bytes without control characters"
         case .listenAddress: "host:port, as 127.0.0.1:9464"
+        }
+    }
+
+    /// `accepts` as a regular expression of JSON Schema; for a name of more bytes than characters
+    /// it accepts more.
+    var pattern: String {
+        switch self {
+        case .pipeline: "^[a-z0-9._-]{1,100}$"
+        case .topic: #"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$"#
+        case .label: #"^[^\u0000-\u001f\u007f]{1,255}$"#
+        case .listenAddress:
+            #"^([0-9A-Za-z.%-]*|\[[0-9A-Za-z.%-]*:[0-9A-Za-z.:%-]*\]):"#
+                + "(0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}"
+                + "|655[0-2][0-9]|6553[0-5])$"
         }
     }
 

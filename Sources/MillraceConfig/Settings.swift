@@ -58,10 +58,10 @@ package enum Settings {
         "kafka", "bootstrap.servers", isRequired: true,
         doc: "The brokers to ask first, as `host:port,host:port`.")
     static let kafkaConsumer = Setting.form(
-        "kafka", "consumer", .form("a mapping of librdkafka properties"),
+        "kafka", "consumer", .form(.properties),
         doc: "librdkafka properties for the consumer only.")
     static let kafkaProducer = Setting.form(
-        "kafka", "producer", .form("a mapping of librdkafka properties"),
+        "kafka", "producer", .form(.properties),
         doc: "librdkafka properties for the producer only.")
 
     // value
@@ -84,15 +84,14 @@ package enum Settings {
         "model", "name", .name(.label), defaultText: "the file's name without its extension",
         doc: "The model's name in the header `millrace-model`, in logs and metrics.")
     static let modelInputs = Setting.form(
-        "model", "inputs", .form("a mapping of model inputs to fields"),
+        "model", "inputs", .form(.inputs),
         defaultText: "each input is the top-level field of its own name",
         doc: """
             For each model input a field (`/amount`, `$key`, `$header.NAME`, `$timestamp`) or a \
             list of fields that make one tensor. A field is a JSON Pointer or a mapping with \
             options.
             """)
-    static let missingForm = SettingKind.form(
-        "error, nan, a number without quotes, or text in quotes")
+    static let missingForm = SettingKind.form(.missing)
     static let modelMissing = Setting.form(
         "model", "missing", missingForm, defaultText: "error",
         doc: """
@@ -103,8 +102,8 @@ package enum Settings {
     /// The section of a field's options; the input's name stands where the `*` is.
     static let fieldOptions = "model.inputs.*"
     static let fieldPointer = Setting.text(
-        fieldOptions, "field", isRequired: true,
-        doc: "A JSON Pointer, `$key`, `$header.NAME` or `$timestamp`.")
+        fieldOptions, "field", .form(.pointer), isRequired: true,
+        doc: "The field itself: `/amount`, or `/merchant/category` for one within another.")
     static let fieldMissing = Setting.form(
         fieldOptions, "missing", missingForm, defaultText: "`model.missing`",
         doc: "What this field becomes where it is absent or null.")
@@ -125,7 +124,7 @@ package enum Settings {
     // append
 
     static let append = Setting.form(
-        "", "append", .form("all or a mapping of prediction fields to model outputs"),
+        "", "append", .form(.append),
         isRequired: true,
         doc: """
             For each prediction field a model output: `output`, `output[1]` or `output[label]`. \
@@ -191,7 +190,10 @@ package enum Settings {
 
     static let delivery = Setting<DeliveryPromise>.choice(
         "", "delivery", defaultValue: .atLeastOnce,
-        doc: "The promise about records that are written twice after a crash.")
+        doc: """
+            The promise about records that are written twice after a crash; `exactly_once` is not \
+            available yet, and refused.
+            """)
     static let commitInterval = Setting.duration(
         "", "commit_interval", (second / 100)...(3600 * second), defaultNs: second,
         doc: "How often offsets are committed.")

@@ -70,7 +70,7 @@ enum Shown {
 }
 
 /// "did you mean" for names.
-enum Suggestion {
+package enum Suggestion {
     private static let lengthLimit = 64
 
     /// The nearest of the candidates, where it is near enough to be a slip of the finger.
@@ -87,7 +87,9 @@ enum Suggestion {
     }
 
     /// `; did you mean 'x'?`, or nothing.
-    static func question(for name: String, among candidates: some Sequence<String>) -> String {
+    package static func question(for name: String, among candidates: some Sequence<String>)
+        -> String
+    {
         nearest(to: name, among: candidates).map { "; did you mean '\(Shown.bare($0))'?" } ?? ""
     }
 

@@ -58,6 +58,12 @@ package struct OnnxEngine: Engine {
         }
     }
 
+    /// The version of the library that a model would be loaded with; nil where there is none that
+    /// works.
+    package var libraryVersion: String? {
+        try? OnnxLibrary.open(libraryNames, log: log).version
+    }
+
     package func load(path: String) throws(ModelError) -> any Model {
         if libraryNames.count == 1, let name = libraryNames.first, !name.hasPrefix("/") {
             throw ModelError(

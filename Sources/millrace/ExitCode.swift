@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What the process says when it ends; the numbers above 1 are sysexits.h's.
-enum ExitCode: Int32 {
+enum ExitCode: Int32, CaseIterable {
     case done = 0
     /// A test of a pipeline has failed.
     case testFailed = 1
@@ -15,6 +15,20 @@ enum ExitCode: Int32 {
     case bug = 70
     /// Nothing is lost; start again.
     case tryAgain = 75
+
+    /// For the manual page.
+    var meaning: String {
+        switch self {
+        case .done: "Done."
+        case .testFailed: "A test of a pipeline has failed (test)."
+        case .usage: "The command line is wrong."
+        case .badData:
+            "A pipeline file, a model, the topics or a record (on_error: stop) is bad: change it."
+        case .unavailable: "A service is not there: look there, then start again."
+        case .bug: "A bug of Millrace: report it."
+        case .tryAgain: "Stopped in a hurry; nothing is lost: start again."
+        }
+    }
 }
 
 /// A failure that ends the process, with the text for stderr.

@@ -1,9 +1,16 @@
-internal import MillraceKafka
+internal import MillraceConfig
 
 /// The command: finds the verb, runs it, turns its failure into an exit code.
 @main
 enum Main {
-    private static let verbs = [Verb.run, .check, .score, .test, .explain, .model, .demo]
+    static let verbs: [Verb] = [
+        .run, .check, .score, .test, .explain, .model, .demo, .docs, .completions,
+    ]
+    /// Options in place of a verb.
+    static let options: [Verb.Option] = [
+        Verb.Option(name: "help", value: nil, summary: "the verbs"),
+        Verb.Option(name: "version", value: nil, summary: "versions of Millrace and its libraries"),
+    ]
 
     static func main() {
         Output.openStandardStreams()
@@ -27,13 +34,14 @@ enum Main {
             }
             return run([name, "--help"])
         case "--version":
+            let libraries = Registry.libraries.map { "\($0.name) \($0.version)" }
             Output.print(
-                "millrace \(Installation.version) (librdkafka \(LibraryVersion.current))")
+                "millrace \(Installation.version) (\(libraries.joined(separator: ", ")))")
             return .done
         default: break
         }
         guard let verb = verbs.first(where: { $0.name == first }) else {
-            Output.complain("millrace: no verb '\(first)'; see millrace --help")
+            Output.complain("millrace: \(refusal(of: first))")
             return .usage
         }
         let rest = Array(words.dropFirst())
@@ -50,12 +58,18 @@ enum Main {
         }
     }
 
+    private static func refusal(of word: String) -> String {
+        let isOption = word.hasPrefix("-")
+        let known = isOption ? options.map { "--\($0.name)" } : verbs.map(\.name) + ["help"]
+        return (isOption ? "unknown option" : "no verb") + " '\(word)'"
+            + Suggestion.question(for: word, among: known) + "; see millrace --help"
+    }
+
     private static var help: String {
         var text = "usage: millrace VERB [OPTION...] [FILE...]\n\n"
         for verb in verbs {
-            let summary = verb.summary.split(separator: "\n")[0]
-            text += "  \(verb.name)" + String(repeating: " ", count: 8 - verb.name.count)
-            text += "\(summary)\n"
+            text += "  \(verb.name)" + String(repeating: " ", count: 13 - verb.name.count)
+            text += "\(verb.headline)\n"
         }
         return text + "\nmillrace VERB --help tells more. millrace --version says what runs."
     }

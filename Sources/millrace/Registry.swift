@@ -1,6 +1,7 @@
 internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceFormats
+internal import MillraceKafka
 internal import MillraceONNX
 
 /// The one list of formats and engines. A new one is a line here (CONTRIBUTING.md).
@@ -10,6 +11,15 @@ enum Registry {
         switch value.format {
         case .json: JSONFormat(maxValueBytes: value.maxBytes)
         }
+    }
+
+    /// Names and versions of the libraries that are looked for at run time.
+    static var libraries: [(name: String, version: String)] {
+        let onnx = OnnxEngine(searchFolders: Installation.libraryFolders)
+        return [
+            ("librdkafka", LibraryVersion.current.description),
+            (onnx.name, onnx.libraryVersion ?? "not found"),
+        ]
     }
 
     /// All engines; the first that recognizes the file's content runs it.

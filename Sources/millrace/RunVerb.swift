@@ -14,7 +14,12 @@ extension Verb {
                 summary: "stop at the offsets where the partitions end now, print a summary"),
             Option(
                 name: "log-level", value: "LEVEL",
-                summary: "debug, info (default), warning or error"),
+                summary: "debug, info (default), warning or error",
+                choices: ["debug", "info", "warning", "error"]),
+            Option(
+                name: "log-format", value: "FORMAT",
+                summary: "text (default on a terminal) or json (default elsewhere)",
+                choices: ["text", "json"]),
         ],
         run: { arguments throws(CommandError) in
             guard arguments.operands.count == 1 else {
@@ -23,7 +28,7 @@ extension Verb {
             Signals.block()
             let summary = RunSummary()
             let writer = LogWriter(
-                form: Output.isTerminal ? .text : .json, threshold: try arguments.logLevel())
+                form: try arguments.logForm(), threshold: try arguments.logLevel())
             defer { writer.flush() }
             let untilEnd = arguments.isSet("until-end")
             let checked = try RunningPipeline.open(
@@ -39,6 +44,17 @@ extension Verb {
 }
 
 extension Verb.Arguments {
+    /// The value of `--log-format`.
+    func logForm() throws(CommandError) -> LogForm {
+        switch values["log-format"] {
+        case nil: return Output.isTerminal ? .text : .json
+        case "text": return .text
+        case "json": return .json
+        case let other?:
+            throw CommandError(.usage, "--log-format takes text or json, not '\(other)'")
+        }
+    }
+
     /// The value of `--log-level`.
     func logLevel(default usual: String = "info") throws(CommandError) -> Log.Level {
         switch values["log-level"] ?? usual {

@@ -20,7 +20,12 @@ extension Verb {
                 summary: "inference threads (default: the file's lanes, or all processors)"),
             Option(
                 name: "log-level", value: "LEVEL",
-                summary: "debug, info, warning (default) or error"),
+                summary: "debug, info, warning (default) or error",
+                choices: ["debug", "info", "warning", "error"]),
+            Option(
+                name: "log-format", value: "FORMAT",
+                summary: "text (default on a terminal) or json (default elsewhere)",
+                choices: ["text", "json"]),
         ],
         run: { arguments throws(CommandError) in
             guard (1...2).contains(arguments.operands.count) else {
@@ -31,8 +36,8 @@ extension Verb {
                 throw CommandError(.usage, "--lanes takes at most 256, not '\(lanes)'")
             }
             let writer = LogWriter(
-                form: Output.isTerminal ? .text : .json,
-                threshold: try arguments.logLevel(default: "warning"))
+                form: try arguments.logForm(), threshold: try arguments.logLevel(default: "warning")
+            )
             defer { writer.flush() }
             let summary = RunSummary()
             let pipeline = try RunningPipeline.open(

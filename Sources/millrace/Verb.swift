@@ -1,5 +1,6 @@
 internal import CGetopt
 internal import Glibc
+internal import MillraceConfig
 
 /// One verb of the command line with its option table; help texts come from the same table.
 struct Verb: Sendable {
@@ -16,6 +17,8 @@ struct Verb: Sendable {
         /// The value's name in the help text; nil for a switch.
         let value: String?
         let summary: String
+        /// All values that it takes, where they are few: for completion.
+        var choices: [String] = []
     }
 
     /// Parsed arguments of one verb.
@@ -83,7 +86,7 @@ struct Verb: Sendable {
     private func refusal(of word: UnsafeMutablePointer<CChar>?, code: Int32) -> CommandError {
         let text = unsafe word.map { unsafe String(cString: $0) } ?? ""
         let colon = Int32(UInt8(ascii: ":"))
-        var reason = "unknown option '\(text)'"
+        var reason = "unknown option '\(text)'" + suggestion(for: text)
         if code == colon {
             reason = "option '\(text)' needs a value"
         } else if let option = options.first(where: { text.hasPrefix("--\($0.name)=") }) {
@@ -91,6 +94,17 @@ struct Verb: Sendable {
         }
         return CommandError(.usage, "\(reason); see millrace \(name) --help")
     }
+
+    /// `; did you mean '--x'?`, or nothing.
+    private func suggestion(for word: String) -> String {
+        let name = word.prefix { $0 != "=" }
+        guard name.hasPrefix("--") else { return "" }
+        return Suggestion.question(
+            for: String(name), among: (options.map(\.name) + ["help"]).map { "--\($0)" })
+    }
+
+    /// The first line of the summary: what stands beside the name in a list of verbs.
+    var headline: String { String(summary.prefix { $0 != "\n" }) }
 
     /// The help text.
     var help: String {

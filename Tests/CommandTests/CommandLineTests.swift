@@ -2,11 +2,20 @@ import Testing
 
 @Suite struct CommandLineTests {
     @Test(arguments: [
-        ("", "usage: millrace VERB"), ("frob", "no verb 'frob'"), ("--frob", "no verb '--frob'"),
+        ("", "usage: millrace VERB"), ("frob", "no verb 'frob'"),
+        ("--frob", "unknown option '--frob'"),
+        ("chek", "no verb 'chek'; did you mean 'check'?"),
+        ("--verison", "did you mean '--version'?"),
+        ("run --untilend a", "unknown option '--untilend'; did you mean '--until-end'?"),
+        ("demo --recrods=5", "did you mean '--records'?"), ("check --hlp a", "'--help'?"),
+        ("docs a", "docs takes no file"), ("docs --man --schema", "one option at most"),
+        ("completions", "needs one shell: bash, zsh, fish"),
+        ("completions tcsh", "no completions for 'tcsh'"),
         ("help frob", "no verb 'frob'"), ("run", "run needs one pipeline file"),
         ("run a b", "run needs one pipeline file"), ("run --nope a", "unknown option '--nope'"),
         ("run -q", "unknown option '-q'"), ("run --log-level", "needs a value"),
-        ("run --log-level loud a", "not 'loud'"), ("run --until-end=3 a", "takes no value"),
+        ("run --log-level loud a", "not 'loud'"), ("run --log-format xml a", "not 'xml'"),
+        ("run --until-end=3 a", "takes no value"),
         ("check", "check needs a pipeline file"), ("score", "score needs a pipeline file"),
         ("score a b c", "at most one of lines"), ("score --lanes 0 a", "at least 1, not '0'"),
         ("score --lanes 257 a", "at most 256"), ("score --dead", "needs a value"),
@@ -26,7 +35,7 @@ import Testing
         ("--help", "usage: millrace VERB"), ("help", "usage: millrace VERB"),
         ("help check", "usage: millrace check"), ("run --help", "--until-end"),
         ("demo -h", "--records N"), ("help score", "--dead FILE"), ("test -h", "NAME_test.yaml"),
-        ("--version", "librdkafka"),
+        ("--version", "librdkafka"), ("--version", "onnxruntime "),
     ])
     func helpGoesToStdout(words: String, says: String) throws {
         let ended = try Command.shell("\"$MILLRACE\" \(words)")

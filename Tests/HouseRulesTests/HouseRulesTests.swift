@@ -78,7 +78,17 @@ import Testing
             let path = SourceTree.root.appendingPathComponent(file.path).path
             let complaints = PipelineReader.read(path: path, environment: [:]).complaints
             #expect(complaints.map(\.description) == [])
+            #expect(Self.namesTheSchema(file), "\(file.path) names no schema for editors")
         }
+    }
+
+    /// Whether the first line tells editors where the schema is, as seen from the file.
+    private static func namesTheSchema(_ file: SourceFile) -> Bool {
+        let start = "# yaml-language-server: $schema="
+        guard let line = file.lines.first, line.hasPrefix(start) else { return false }
+        let schema = SourceTree.root.appendingPathComponent(file.path).deletingLastPathComponent()
+            .appendingPathComponent(String(line.dropFirst(start.count)))
+        return FileManager.default.fileExists(atPath: schema.path)
     }
 
     @Test func theFirstPagesPipelineIsGood() throws {

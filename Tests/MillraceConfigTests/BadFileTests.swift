@@ -2,27 +2,11 @@ import MillraceConfig
 import Testing
 
 @Suite struct BadFileTests {
-    @Test(
-        arguments: [
-            BadPiece.yaml, BadPiece.names, BadPiece.sources, BadPiece.kafka, BadPiece.models,
-            BadPiece.appends, BadPiece.running,
-        ].flatMap(\.self))
+    @Test(arguments: BadPiece.all)
     func everyComplaintIsMade(_ bad: BadPiece) {
-        let text = PipelineText.with { pieces in
-            switch bad.piece {
-            case .whole: pieces = PipelineText(whole: bad.text)
-            case .name: pieces.name = bad.text
-            case .source: pieces.source = bad.text
-            case .kafka: pieces.kafka = bad.text
-            case .model: pieces.model = bad.text
-            case .append: pieces.append = bad.text
-            case .sink: pieces.sink = bad.text
-            case .rest: pieces.rest = bad.text
-            }
-        }
         let environment = ["EMPTY": "", "WORD": "word"]
-        #expect(complaints(text, environment: environment) == bad.complaints)
-        #expect(read(text, environment: environment).file == nil)
+        #expect(complaints(bad.whole, environment: environment) == bad.complaints)
+        #expect(read(bad.whole, environment: environment).file == nil)
     }
 
     @Test func thePieceTestsStartFromAGoodFile() {

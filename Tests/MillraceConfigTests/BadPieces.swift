@@ -13,6 +13,24 @@ struct BadPiece: Sendable, CustomTestStringConvertible {
     }
 
     var testDescription: String { text }
+
+    /// The whole file with the wrong piece in it.
+    var whole: String {
+        PipelineText.with { pieces in
+            switch piece {
+            case .whole: pieces = PipelineText(whole: text)
+            case .name: pieces.name = text
+            case .source: pieces.source = text
+            case .kafka: pieces.kafka = text
+            case .model: pieces.model = text
+            case .append: pieces.append = text
+            case .sink: pieces.sink = text
+            case .rest: pieces.rest = text
+            }
+        }
+    }
+
+    static let all = yaml + names + sources + kafka + models + appends + running
 }
 
 /// The pieces of `PipelineText`; `whole` stands for the whole file.

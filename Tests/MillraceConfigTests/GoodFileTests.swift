@@ -53,47 +53,9 @@ import Testing
     }
 
     @Test func everySettingIsRead() throws {
-        let text = """
-            name: all-of.it_2
-            source: {topic: in, start: error}
-            kafka:
-              bootstrap.servers: a:1,b:2
-              enable.ssl.certificate.verification: true
-              sasl.password: "p@ss $$ {x}"
-              consumer: {fetch.min.bytes: 010, client.id: c}
-              producer: {linger.ms: 5, client.id: ""}
-              client.id: common
-            value: {format: json, max_bytes: 1MB}
-            model:
-              file: /models/m.v2.onnx
-              name: risk
-              missing: -1.5
-              inputs:
-                x: [/a/b, {field: /c~1d, missing: nan, parse: true}, $timestamp]
-                y: /vector
-                z: {field: $header.country, missing: "none"}
-                "odd name": $key
-            engines: {onnxruntime: lib/ort.so, intra_op_threads: 4}
-            append:
-              score: probabilities[1]
-              on_conflict: label
-              "a b": out/put:0["x \\"y\\""]
-              c: probabilities[yes no]
-            on_conflict: nest
-            append_under: ml
-            on_error: pass
-            batch: {max_records: 65536, max_wait: 5ms, max_bytes: 1MiB}
-            lanes: 3
-            sink: {topic: out, partitioning: key}
-            dead_letter: {topic: dead, max_ratio: 1}
-            delivery: at_least_once
-            commit_interval: 250ms
-            memory: 1GiB
-            shutdown_timeout: 1m
-            http: {listen: '[::1]:0'}
-            """
         let outcome = PipelineReader.read(
-            bytes: Array(text.utf8), path: "/etc/millrace/p.yaml", environment: [:])
+            bytes: Array(GoodText.everySetting.utf8), path: "/etc/millrace/p.yaml", environment: [:]
+        )
         #expect(short(outcome.complaints) == [])
         let file = try #require(outcome.file)
         #expect(file.source.group == "all-of.it_2")
@@ -157,18 +119,11 @@ import Testing
     }
 
     @Test func theEnvironmentReachesEveryKindOfValue() throws {
-        let text = PipelineText.with {
-            $0.name = "name: ${NAME}"
-            $0.kafka = "kafka: {bootstrap.servers: '${HOST:-localhost}:${PORT}'}"
-            $0.model = "model: {file: '${DIR}/m.onnx', inputs: {x: {field: '/${FIELD}'}}}"
-            $0.append = "append: {p: '${OUT}[0]'}"
-            $0.rest = "lanes: ${LANES}\nmemory: ${MEMORY}\nbatch: {max_records: \"${LANES}\"}"
-        }
         let environment = [
             "NAME": "n", "PORT": "9092", "DIR": "/d", "FIELD": "f", "OUT": "o", "LANES": "2",
             "MEMORY": "64MiB",
         ]
-        let outcome = read(text, environment: environment)
+        let outcome = read(GoodText.environment, environment: environment)
         #expect(short(outcome.complaints) == [])
         let file = try #require(outcome.file)
         #expect(file.name == "n")
@@ -179,7 +134,7 @@ import Testing
         #expect(file.batch.maxRecords == 2)
         // All the missing variables at once, each with its place.
         #expect(
-            complaints(text).map { $0.prefix { $0 != " " } } == [
+            complaints(GoodText.environment).map { $0.prefix { $0 != " " } } == [
                 "1:7:", "3:28:", "4:15:", "4:52:", "5:13:", "7:8:", "8:9:", "9:22:",
             ])
     }
