@@ -23,6 +23,7 @@ let adapters: [Target] = [
     .target(name: "MillraceWorker", dependencies: ["MillraceCore"]),
     .target(name: "MillraceKafka", dependencies: ["MillraceCore", "CRdkafka"]),
     .target(name: "MillraceFormats", dependencies: ["MillraceCore", "CSimdjson"]),
+    .target(name: "MillraceLines", dependencies: ["MillraceCore"]),
     .target(name: "MillraceONNX", dependencies: ["MillraceCore", "COnnxRuntime"]),
     .target(name: "MillraceConfig", dependencies: ["MillraceCore", "CYaml"]),
     .target(name: "MillraceOps", dependencies: ["MillraceCore", "CMicrohttpd"]),
@@ -33,7 +34,7 @@ let command: [Target] = [
         name: "millrace",
         dependencies: [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceOps", "CGetopt", "CCrypto", "CJemalloc",
+            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto", "CJemalloc",
         ],
         // scripts/setup puts a newer librdkafka into .engines/; without it the loader falls back
         // to the system's. An installed binary looks beside itself.
@@ -61,6 +62,9 @@ let tests: [Target] = [
     .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
         name: "MillraceFormatsTests", dependencies: ["MillraceCore", "MillraceFormats"]),
+    .testTarget(
+        name: "MillraceLinesTests",
+        dependencies: ["MillraceCore", "MillraceLines", "MillraceTestKit", "MillraceWorker"]),
     .testTarget(name: "MillraceKafkaTests", dependencies: ["MillraceKafka", "MillraceCore"]),
     .testTarget(
         name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),

@@ -82,10 +82,8 @@ final class WorkerShared: Sendable {
     /// Ends the worker for the sake of one record.
     func refuse(_ record: Int, of batch: Batch, _ error: RecordError) {
         let origin = unsafe batch.records[record]
-        end(
-            .recordRefused(
-                unsafe "record at partition \(origin.partition) offset \(origin.offset): "
-                    + error.message))
+        let place = unsafe settings.placeName(origin.partition, origin.offset)
+        end(.recordRefused("record at \(place): \(error.message)"))
     }
 
     var endReason: WorkerOutcome? { outcome.withLock { $0 } }

@@ -69,7 +69,7 @@ struct CheckedPipeline: Sendable {
         let rows = file.batch.maxRecords
         let features = try FeatureColumns(plans.features, capacityRows: rows)
         _ = try Registry.format(file.value).makeCodec(
-            features: plans.features, append: plans.append, into: features, headers: nil)
+            features: plans.features, append: plans.append, into: features, headers: NoHeaders())
         _ = try model.makeSession(
             outputs: plans.append.outputs, maxRows: rows)
     }
@@ -82,6 +82,13 @@ struct CheckedPipeline: Sendable {
                 severity: complaint.isError ? .error : .warning)
         }
     }
+}
+
+/// Stands for the source's headers where no record is read yet.
+private final class NoHeaders: HeaderReader {
+    func lastHeader(
+        named name: [CChar], of handle: UnsafeMutableRawPointer
+    ) -> UnsafeRawBufferPointer? { nil }
 }
 
 extension KafkaSettings {

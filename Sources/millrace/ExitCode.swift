@@ -1,8 +1,10 @@
 internal import Glibc
 
-/// What the process says when it ends; the numbers are sysexits.h's.
+/// What the process says when it ends; the numbers above 1 are sysexits.h's.
 enum ExitCode: Int32, CaseIterable {
     case done = 0
+    /// A test of a pipeline has failed.
+    case testFailed = 1
     /// The command line is wrong.
     case usage = 64
     /// A pipeline file, a model or a record (`on_error: stop`) is bad.
@@ -18,6 +20,7 @@ enum ExitCode: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .done: "Done."
+        case .testFailed: "A test of a pipeline has failed (test)."
         case .usage: "The command line is wrong."
         case .badData:
             "A pipeline file, a model, the topics or a record (on_error: stop) is bad: change it."

@@ -4,7 +4,7 @@ internal import MillraceConfig
 @main
 enum Main {
     static let verbs: [Verb] = [
-        .run, .check, .explain, .model, .demo, .docs, .completions,
+        .run, .check, .score, .test, .explain, .model, .demo, .docs, .completions,
     ]
     /// Options in place of a verb.
     static let options: [Verb.Option] = [

@@ -56,8 +56,8 @@ extension Verb.Arguments {
     }
 
     /// The value of `--log-level`.
-    func logLevel() throws(CommandError) -> Log.Level {
-        switch values["log-level"] ?? "info" {
+    func logLevel(default usual: String = "info") throws(CommandError) -> Log.Level {
+        switch values["log-level"] ?? usual {
         case "debug": return .debug
         case "info": return .info
         case "warning": return .warning

@@ -96,7 +96,8 @@ final class RunningPipeline: Sendable {
         }
     }
 
-    private static func settings(_ file: PipelineFile, untilEnd: Bool) -> WorkerSettings {
+    /// What the file says of the worker.
+    static func settings(_ file: PipelineFile, untilEnd: Bool) -> WorkerSettings {
         var settings = WorkerSettings()
         settings.lanes = file.lanes > 0 ? file.lanes : max(1, processorCount() - 1)
         // A quarter of the memory is for what is taken in and unfinished, as short records hold
@@ -115,7 +116,7 @@ final class RunningPipeline: Sendable {
     }
 
     /// Processors that this process may use.
-    private static func processorCount() -> Int {
+    static func processorCount() -> Int {
         max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 

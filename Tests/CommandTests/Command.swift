@@ -17,8 +17,15 @@ enum Command {
         return unsafe access(beside, X_OK) == 0 ? beside : ".build/debug/millrace"
     }()
 
-    /// Runs the shell text with `$MILLRACE` as the command and `$T` as a new, empty folder, which
-    /// is removed. The streams are caught in files, so that no full pipe blocks anybody.
+    /// The folder of the examples.
+    private static let pipelines: String = {
+        let parts = #filePath.split(separator: "/").dropLast(3)
+        return "/" + parts.joined(separator: "/") + "/pipelines"
+    }()
+
+    /// Runs the shell text with `$MILLRACE` as the command, `$PIPELINES` as the folder of the
+    /// examples and `$T` as a new, empty folder, which is removed. The streams are caught in files,
+    /// so that no full pipe blocks anybody.
     static func shell(_ text: String) throws -> Ended {
         let letters = String(repeating: "X", count: 6)
         var pattern = Array("/tmp/millrace-command-\(letters)".utf8CString)
@@ -27,7 +34,8 @@ enum Command {
             decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { _ = unsafe system("rm -rf '\(folder)'") }
         let script =
-            "export MILLRACE='\(path)' T='\(folder)/work'; mkdir \"$T\"; ( \(text)\n)"
+            "export MILLRACE='\(path)' T='\(folder)/work' PIPELINES='\(pipelines)';"
+            + " mkdir \"$T\"; ( \(text)\n)"
             + " >'\(folder)/out' 2>'\(folder)/err' </dev/null"
         let status = unsafe system(script)
         guard status >= 0 else { throw Failure(errno) }

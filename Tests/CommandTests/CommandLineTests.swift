@@ -16,7 +16,11 @@ import Testing
         ("run -q", "unknown option '-q'"), ("run --log-level", "needs a value"),
         ("run --log-level loud a", "not 'loud'"), ("run --log-format xml a", "not 'xml'"),
         ("run --until-end=3 a", "takes no value"),
-        ("check", "check needs a pipeline file"), ("demo file", "demo takes no file"),
+        ("check", "check needs a pipeline file"), ("score", "score needs a pipeline file"),
+        ("score a b c", "at most one of lines"), ("score --lanes 0 a", "at least 1, not '0'"),
+        ("score --lanes 257 a", "at most 256"), ("score --dead", "needs a value"),
+        ("test", "test needs a test file"),
+        ("demo file", "demo takes no file"),
         ("demo --records 0", "at least 1, not '0'"), ("demo --rate -5", "not '-5'"),
         ("demo --records 99999999999999999999", "takes a whole number"),
     ])
@@ -30,8 +34,8 @@ import Testing
     @Test(arguments: [
         ("--help", "usage: millrace VERB"), ("help", "usage: millrace VERB"),
         ("help check", "usage: millrace check"), ("run --help", "--until-end"),
-        ("demo -h", "--records N"), ("--version", "librdkafka"),
-        ("--version", "onnxruntime "),
+        ("demo -h", "--records N"), ("help score", "--dead FILE"), ("test -h", "NAME_test.yaml"),
+        ("--version", "librdkafka"), ("--version", "onnxruntime "),
     ])
     func helpGoesToStdout(words: String, says: String) throws {
         let ended = try Command.shell("\"$MILLRACE\" \(words)")

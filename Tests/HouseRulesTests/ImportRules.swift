@@ -11,12 +11,13 @@ enum ImportRules {
         "MillraceWorker": ["MillraceCore"],
         "MillraceKafka": ["MillraceCore", "CRdkafka"],
         "MillraceFormats": ["MillraceCore", "CSimdjson"],
+        "MillraceLines": ["MillraceCore"],
         "MillraceONNX": ["MillraceCore", "COnnxRuntime"],
         "MillraceConfig": ["MillraceCore", "CYaml"],
         "MillraceOps": ["MillraceCore", "CMicrohttpd"],
         "millrace": [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceOps", "CGetopt", "CCrypto",
+            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto",
         ],
     ]
 
