@@ -125,7 +125,7 @@ extension KafkaSettings {
             // The worker hands over a partition's records in groups, each when the one before is
             // acknowledged; the wait only has to cover the handing over of most of a group (some
             // 0.2 us a record). Every record waits so long: 1 ms here was 1 ms more latency.
-            ("linger.ms", "0.2"),
+            ("linger.ms", "0.3"),
             // As Java's clients place keys.
             ("partitioner", "murmur2_random"),
             ("socket.nagle.disable", "true"),

@@ -23,7 +23,7 @@ struct LineRun {
     ) throws(CommandError) {
         let file = pipeline.file
         var settings = RunningPipeline.settings(file, untilEnd: true)
-        let fallback = file.lanes > 0 ? file.lanes : RunningPipeline.processorCount()
+        let fallback = file.lanes > 0 ? file.lanes : Processors.count
         settings.lanes = choices.lanes ?? fallback
         // The reader of the output may take its time.
         settings.drainBudgetNs = .max / 4

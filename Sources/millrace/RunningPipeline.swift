@@ -99,7 +99,7 @@ final class RunningPipeline: Sendable {
     /// What the file says of the worker.
     static func settings(_ file: PipelineFile, untilEnd: Bool) -> WorkerSettings {
         var settings = WorkerSettings()
-        settings.lanes = file.lanes > 0 ? file.lanes : max(1, processorCount() - 1)
+        settings.lanes = file.lanes > 0 ? file.lanes : max(1, Processors.count - 1)
         // A quarter of the memory is for what is taken in and unfinished, as short records hold
         // about twice of what they are charged; the clients' queues and the allocator's slack share
         // the rest (KafkaSettings.memoryBytes).
@@ -113,11 +113,6 @@ final class RunningPipeline: Sendable {
         settings.drainBudgetNs = file.shutdownTimeoutNs
         settings.untilEnd = untilEnd
         return settings
-    }
-
-    /// Processors that this process may use.
-    static func processorCount() -> Int {
-        max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 
     /// Asks for an orderly stop. Any thread.

@@ -20,7 +20,9 @@ struct ProcessTests {
     @Test func theDemoShowsEachOfAFewRecords() throws {
         let ended = try Command.shell("cd /; timeout 20 \"$MILLRACE\" demo --records 3")
         #expect(ended.status == 0)
-        #expect(ended.output.split(separator: "\n").count == 5, "\(ended.output)")
+        // A slow machine has lines about the progress between them.
+        let shown = ended.output.split(separator: "\n").filter { $0.hasPrefix("{") }
+        #expect(shown.count == 3, "\(ended.output)")
         #expect(ended.output.contains("\nrecords=3 dead=0 "))
         #expect(!ended.output.contains("/../"))
     }

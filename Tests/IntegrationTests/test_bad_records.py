@@ -222,6 +222,12 @@ class OddRecordTests(BadRecordCase):
         return list({r.key: r for r in reversed(records.read_all(self.bootstrap, dead)[0])}
                     .values())[::-1]
 
+    @staticmethod
+    def last_of_each(keys):
+        """The keys in the order of their last occurrences: where a refused group was more than one
+        request, its later part may be there before the replay repeats all of it in order."""
+        return list(dict.fromkeys(reversed(keys)))[::-1]
+
     def check_too_large(self, kafka, letter_value, **sink_config):
         """A record of each hundred fits the input topic and, enriched, not the output topic."""
         source, sink = self.topic("in", 1), self.topic("out", 1, **sink_config)
@@ -242,7 +248,7 @@ class OddRecordTests(BadRecordCase):
         for letter, record in zip(letters, large):
             self.assertEqual(letter.value, letter_value(record))
         scored = [r.key for r in records.read_all(self.bootstrap, sink)[0]]
-        self.assertEqual(list(dict.fromkeys(scored)),
+        self.assertEqual(self.last_of_each(scored),
                          [r.key for r in sent if len(r.value) != LARGE])
         self.tell(f"{len(scored) - len(set(scored))} came twice")
         return letters
@@ -276,7 +282,7 @@ class OddRecordTests(BadRecordCase):
                          [(r.key, r.value, FIRST_MS) for r in sent if r.timestamp])
         self.assertEqual({r.header("millrace-error-class") for r in letters}, {"rejected"})
         scored = [r.key for r in records.read_all(self.bootstrap, sink)[0]]
-        self.assertEqual(list(dict.fromkeys(scored)), [r.key for r in sent if not r.timestamp])
+        self.assertEqual(self.last_of_each(scored), [r.key for r in sent if not r.timestamp])
 
     def refused_letters(self, sent, **dead_config):
         """The letters of a run over records whose dead letters their topic refuses at first."""
