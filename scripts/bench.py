@@ -500,7 +500,7 @@ def write(table):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("part", nargs="?", choices=["all", "quick"], default="all")
-    parser.add_argument("--records", type=int, default=4_000_000)
+    parser.add_argument("--records", type=int, default=2_000_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
                         default=REPOSITORY / ".build" / "release" / "millrace")
