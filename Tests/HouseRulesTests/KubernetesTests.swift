@@ -32,9 +32,6 @@ struct KubernetesTests {
         #expect(Set(unknown.map(String.init)) == Self.custom, "\(checked.text)")
     }
 
-    @Test(.disabled("no schema: ScaledObject, ServiceMonitor and Kustomization are custom kinds"))
-    func theSchemasAcceptTheCustomResources() {}
-
     /// The pipelines in the ConfigMaps are as good as those in files.
     @Test(arguments: ["configmap.yaml", "statefulset.yaml"])
     func thePipelinesAreGood(name: String) throws {
