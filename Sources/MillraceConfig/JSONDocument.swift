@@ -11,7 +11,7 @@ indirect enum JSONDocument: Sendable {
     /// they are short.
     func written(indent: Int = 0) -> String {
         switch self {
-        case .text(let text): return Self.quoted(text)
+        case .text(let text): return JSONValue.quoted(text)
         case .integer(let value): return String(value)
         case .number(let value):
             return value == value.rounded() && abs(value) < 1e15
@@ -22,7 +22,7 @@ indirect enum JSONDocument: Sendable {
                 items.map { $0.written(indent: indent + 2) }, "[", "]", indent: indent)
         case .object(let entries):
             let parts = entries.map { key, value in
-                "\(Self.quoted(key)): \(value.written(indent: indent + 2))"
+                "\(JSONValue.quoted(key)): \(value.written(indent: indent + 2))"
             }
             return Self.enclosed(parts, "{", "}", indent: indent)
         }
@@ -36,21 +36,5 @@ indirect enum JSONDocument: Sendable {
         let blanks = String(repeating: " ", count: indent)
         return open + "\n" + parts.map { "\(blanks)  \($0)" }.joined(separator: ",\n")
             + "\n\(blanks)\(close)"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var shown = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": shown += "\\\""
-            case "\\": shown += "\\\\"
-            case "\n": shown += "\\n"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                shown += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: shown.unicodeScalars.append(scalar)
-            }
-        }
-        return shown + "\""
     }
 }

@@ -45,7 +45,8 @@ package enum JSONValue: Sendable, Equatable {
         if case .number = parse(text.utf8) { text.utf8.allSatisfy { $0 > 0x20 } } else { false }
     }
 
-    private static func quoted(_ text: String) -> String {
+    /// The text as a JSON string.
+    package static func quoted(_ text: String) -> String {
         var json = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

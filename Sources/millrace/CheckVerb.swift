@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import MillraceConfig
 internal import MillraceCore
 
@@ -25,7 +24,8 @@ extension Verb {
                 complaints += check(path, asksBrokers: arguments.isSet("connect"))
             }
             for complaint in complaints {
-                Output.print(arguments.isSet("json") ? complaint.json : complaint.description)
+                Output.print(
+                    arguments.isSet("json") ? try complaint.json() : complaint.description)
             }
             let errors = complaints.filter { $0.severity == .error }.count
             Output.complain(
@@ -56,11 +56,10 @@ extension Complaint {
     }
 
     /// One line; keys are a promise to scripts.
-    fileprivate var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let document = Document(
-            file: file, line: line, column: column, severity: severity.rawValue, message: message)
-        return (try? encoder.encode(document)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    fileprivate func json() throws(CommandError) -> String {
+        try JSONLine.text(
+            of: Document(
+                file: file, line: line, column: column, severity: severity.rawValue,
+                message: message))
     }
 }

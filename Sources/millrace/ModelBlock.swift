@@ -1,3 +1,4 @@
+internal import MillraceConfig
 internal import MillraceCore
 
 /// The `model:` and `append:` part of a pipeline file for a model, ready to be pasted: every input
@@ -65,7 +66,7 @@ enum ModelBlock {
         let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "all"]
         if isPlain, isWord == true, !reserved.contains(text.lowercased()) { return text }
         // A dollar and a brace would be taken for an environment variable.
-        return ModelText.json(
+        return JSONValue.quoted(
             text.split(separator: "${", omittingEmptySubsequences: false)
                 .joined(separator: "$${"))
     }

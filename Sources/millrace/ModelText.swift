@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import MillraceCore
 
 /// What `millrace model` prints: for people, or as JSON.
@@ -70,17 +69,8 @@ enum ModelText {
         "[" + (["N"] + rowShape.map { $0.map(String.init) ?? "?" }).joined(separator: ",") + "]"
     }
 
-    /// The text as a JSON string.
-    static func json(_ text: String) -> String { encoded(text) }
-
-    static func json(_ report: ModelReport) -> String {
-        encoded(Document(report))
-    }
-
-    private static func encoded(_ value: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    static func json(_ report: ModelReport) throws(CommandError) -> String {
+        try JSONLine.text(of: Document(report))
     }
 
     /// Keys are a promise to scripts: only new ones may come.

@@ -13,13 +13,14 @@ extension Verb {
                 throw CommandError(.usage, "model needs one model file")
             }
             let engines = Registry.engines(.usual, log: .none)
+            let report: ModelReport
             do throws(ModelError) {
-                let report = try ModelReport(path: arguments.operands[0], engines: engines)
-                Output.print(
-                    arguments.isSet("json") ? ModelText.json(report) : ModelText.people(report))
+                report = try ModelReport(path: arguments.operands[0], engines: engines)
             } catch {
                 throw CommandError(.badData, error.message)
             }
+            Output.print(
+                arguments.isSet("json") ? try ModelText.json(report) : ModelText.people(report))
             return .done
         })
 }

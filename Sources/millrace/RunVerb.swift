@@ -12,14 +12,7 @@ extension Verb {
             Option(
                 name: "until-end", value: nil,
                 summary: "stop at the offsets where the partitions end now, print a summary"),
-            Option(
-                name: "log-level", value: "LEVEL",
-                summary: "debug, info (default), warning or error",
-                choices: ["debug", "info", "warning", "error"]),
-            Option(
-                name: "log-format", value: "FORMAT",
-                summary: "text (default on a terminal) or json (default elsewhere)",
-                choices: ["text", "json"]),
+            .logLevel(usual: "info"), .logFormat,
         ],
         run: { arguments throws(CommandError) in
             guard arguments.operands.count == 1 else {
@@ -41,30 +34,4 @@ extension Verb {
             }
             return code
         })
-}
-
-extension Verb.Arguments {
-    /// The value of `--log-format`.
-    func logForm() throws(CommandError) -> LogForm {
-        switch values["log-format"] {
-        case nil: return Output.isTerminal ? .text : .json
-        case "text": return .text
-        case "json": return .json
-        case let other?:
-            throw CommandError(.usage, "--log-format takes text or json, not '\(other)'")
-        }
-    }
-
-    /// The value of `--log-level`.
-    func logLevel(default usual: String = "info") throws(CommandError) -> Log.Level {
-        switch values["log-level"] ?? usual {
-        case "debug": return .debug
-        case "info": return .info
-        case "warning": return .warning
-        case "error": return .error
-        case let other:
-            throw CommandError(
-                .usage, "--log-level takes debug, info, warning or error, not '\(other)'")
-        }
-    }
 }

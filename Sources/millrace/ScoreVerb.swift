@@ -18,14 +18,7 @@ extension Verb {
             Option(
                 name: "lanes", value: "N",
                 summary: "inference threads (default: the file's lanes, or all processors)"),
-            Option(
-                name: "log-level", value: "LEVEL",
-                summary: "debug, info, warning (default) or error",
-                choices: ["debug", "info", "warning", "error"]),
-            Option(
-                name: "log-format", value: "FORMAT",
-                summary: "text (default on a terminal) or json (default elsewhere)",
-                choices: ["text", "json"]),
+            .logLevel(usual: "warning"), .logFormat,
         ],
         run: { arguments throws(CommandError) in
             guard (1...2).contains(arguments.operands.count) else {
