@@ -155,7 +155,7 @@ package enum Settings {
         doc: "Most bytes of values in a batch; a single larger record still goes.")
     static let lanes = Setting.integer(
         "", "lanes", 0...256, defaultValue: 0,
-        doc: "Inference threads; 0 means one fewer than the machine has cores, at least 1.")
+        doc: "Inference threads; 0 means one fewer than usable processors, at least 1.")
 
     // sink and dead letters
 
