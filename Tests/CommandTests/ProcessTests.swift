@@ -21,8 +21,10 @@ struct ProcessTests {
         let ended = try Command.shell("cd /; timeout 20 \"$MILLRACE\" demo --records 3")
         #expect(ended.status == 0)
         // A slow machine has lines about the progress between them.
-        let shown = ended.output.split(separator: "\n").filter { $0.hasPrefix("{") }
-        #expect(shown.count == 3, "\(ended.output)")
+        let lines = ended.output.split(separator: "\n")
+        #expect(lines.filter { $0.hasPrefix("{") }.count == 3, "\(ended.output)")
+        #expect(lines.first?.hasPrefix("millrace demo: ") == true)
+        #expect(lines.last?.hasPrefix("records=3 dead=0 ") == true)
         #expect(ended.output.contains("\nrecords=3 dead=0 "))
         #expect(!ended.output.contains("/../"))
     }
