@@ -409,6 +409,61 @@ def mixed_inputs():
             fixed_batch=batch)
 
 
+def scaled_integers():
+    """Operators whose shapes the standard does not infer, in front of a layer of a network."""
+    random = np.random.default_rng(8)
+    x = random.integers(-5, 5, (ROWS, 3))
+    weights = random.normal(size=(3, 4)).astype(np.float32)
+    bias = random.normal(size=4).astype(np.float32)
+    ml = "ai.onnx.ml"
+    nodes = [h.make_node("Imputer", ["x"], ["imputed"], domain=ml,
+                         imputed_value_int64s=[7, 8, 9], replaced_value_int64=-5),
+             h.make_node("Scaler", ["imputed"], ["scaled"], domain=ml,
+                         offset=[1.0, 2.0, 3.0], scale=[0.5, 0.25, 2.0]),
+             h.make_node("Normalizer", ["scaled"], ["normal"], domain=ml, norm="L1"),
+             h.make_node("MatMul", ["normal", "weights"], ["product"]),
+             h.make_node("Add", ["product", "bias"], ["sum"]), h.make_node("Relu", ["sum"], ["y"])]
+    imputed = np.where(x == -5, np.array([7, 8, 9]), x)
+    scaled = (imputed - np.array([1, 2, 3])) * np.array([0.5, 0.25, 2])
+    normal = scaled / np.maximum(np.abs(scaled).sum(axis=1, keepdims=True), 1e-12)
+    store("scaled_integers", "Imputer, Scaler, Normalizer and a layer", graph(
+        "scaled_integers", nodes, [("x", T.INT64, ["N", 3])], [("y", T.FLOAT, ["N", 4])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+        opsets=(("", OPSET), (ml, 3))),
+        {"x": x}, {"y": np.maximum(normal @ weights + bias, 0).astype(np.float32)})
+
+
+def partly_asked_for():
+    """Models of which the fixture asks for some outputs only: the nodes of the others are not to
+    run, and what the branches of an If read from outside has to stay."""
+    random = np.random.default_rng(7)
+    x = random.normal(size=(ROWS, 2)).astype(np.float32)
+    pick = np.full(ROWS, 9)  # outside of the table: the node that gives `broken` fails
+    store("failing_other_output", "Neg beside a failing Gather", graph(
+        "failing_other_output", [h.make_node("Neg", ["x"], ["y"]),
+                                 h.make_node("Gather", ["table", "pick"], ["broken"])],
+        [("x", T.FLOAT, ["N", 2]), ("pick", T.INT64, ["N"])],
+        [("y", T.FLOAT, ["N", 2]), ("broken", T.FLOAT, ["N"])],
+        [numpy_helper.from_array(np.array([1, 2], dtype=np.float32), "table")]),
+        {"x": x, "pick": pick}, {"y": -x})
+
+    def branch(name, operation):
+        return h.make_graph([h.make_node(operation, ["doubled", "x"], [f"{name}_y"])], name, [],
+                            [h.make_tensor_value_info(f"{name}_y", T.FLOAT, ["N", 2])])
+    nodes = [h.make_node("Add", ["x", "x"], ["doubled"]),
+             h.make_node("Equal", ["x", "x"], ["same"]),
+             h.make_node("Cast", ["same"], ["numbers"], to=T.INT32),
+             h.make_node("ReduceMin", ["numbers"], ["all"], keepdims=0),
+             h.make_node("Cast", ["all"], ["are_numbers"], to=T.BOOL),
+             h.make_node("If", ["are_numbers"], ["y"], then_branch=branch("then", "Mul"),
+                         else_branch=branch("else", "Sub")),
+             h.make_node("Neg", ["x"], ["unasked"])]
+    store("if_reads_outer_tensor", "If whose branches read a tensor of the main graph", graph(
+        "if_reads_outer_tensor", nodes, [("x", T.FLOAT, ["N", 2])],
+        [("unasked", T.FLOAT, ["N", 2]), ("y", T.FLOAT, ["N", 2])]),
+        {"x": x}, {"y": 2 * x * x})
+
+
 def scale_by_external_weights(location):
     """y = x * w with w in another file; the file itself is not written."""
     model = graph("external", [h.make_node("Mul", ["x", "w"], ["y"])],
@@ -462,7 +517,8 @@ def main():
         shutil.rmtree(OUT)
     (OUT / "refused").mkdir(parents=True)
     for make in [classifiers, zipmap_variants, regressors, others, string_pipelines, boosters,
-                 element_types, mixed_inputs, external_data, refused]:
+                 element_types, mixed_inputs, scaled_integers,
+                 partly_asked_for, external_data, refused]:
         make()
     (OUT / "manifest.json").write_text(json.dumps(sorted(names), indent=0) + "\n")
     print(f"{len(names)} models in {OUT}")

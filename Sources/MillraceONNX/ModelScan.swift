@@ -22,6 +22,23 @@ struct ModelScan {
         let labels: [ClassLabel]
     }
 
+    /// A node of the main graph.
+    struct Node {
+        /// Of the node's field in the file.
+        let range: Range<Int>
+        let operation: String
+        /// Names of its inputs, then of all that the graphs within it read.
+        let reads: [String]
+        let writes: [String]
+    }
+
+    /// An input that the main graph declares.
+    struct Input {
+        let name: String
+        /// The bytes of its TypeProto.Tensor; nil where it is something else than a tensor.
+        let tensorType: Range<Int>?
+    }
+
     /// An output that the main graph declares.
     struct Output {
         /// Of the output's field in the file.
@@ -41,11 +58,18 @@ struct ModelScan {
     /// The graph's field and the bytes of the message in it.
     private(set) var graph: (field: Range<Int>, message: Range<Int>) = (0..<0, 0..<0)
     private(set) var externals: [ExternalTensor] = []
+    /// In the order of the file, in which a node comes after those that it reads from.
+    private(set) var nodes: [Node] = []
     private(set) var zipMaps: [ZipMap] = []
+    private(set) var inputs: [Input] = []
     private(set) var outputs: [Output] = []
+    /// Tensors of the main graph that the file tells a type of, besides inputs and outputs.
+    private(set) var describedNames: Set<String> = []
     /// The label sets of the main graph's classifiers, each once.
     private(set) var labelSets: [[ClassLabel]] = []
 
+    /// What the graphs within the node that is being scanned read.
+    private var namesReadInside: [String] = []
     /// First inputs of ArrayFeatureExtractor: where converters keep labels as a constant.
     private var labelTensorNames: Set<String> = []
     private var initializers: [String: Range<Int>] = [:]
@@ -112,8 +136,19 @@ struct ModelScan {
             case 5:
                 let name = try scanTensor(message)
                 if depth == 0 { initializers[name] = message }
-            case 12 where depth == 0:
-                outputs.append(Output(range: field.range, name: try text(1, in: message)))
+            case 11 where depth == 0:
+                inputs.append(
+                    Input(
+                        name: try text(1, in: message),
+                        tensorType: try bytes(of: 1, in: try bytes(of: 2, in: message))))
+            case 12:
+                let name = try text(1, in: message)
+                if depth == 0 {
+                    outputs.append(Output(range: field.range, name: name))
+                } else {
+                    namesReadInside.append(name)
+                }
+            case 13 where depth == 0: describedNames.insert(try text(1, in: message))
             case 15: try scanSparseTensor(message)
             default: break
             }
@@ -127,6 +162,7 @@ struct ModelScan {
         var outputs: [String] = []
         var operation = ""
         var attributes: [Range<Int>] = []
+        if depth == 0 { namesReadInside = [] }
         var reader = WireReader(bytes, range)
         while let field = try reader.next() {
             guard case .bytes(let message) = field.value else { continue }
@@ -140,7 +176,14 @@ struct ModelScan {
             default: break
             }
         }
-        guard depth == 0 else { return }
+        guard depth == 0 else {
+            namesReadInside += inputs
+            return
+        }
+        nodes.append(
+            Node(
+                range: field, operation: operation, reads: inputs + namesReadInside,
+                writes: outputs))
         switch operation {
         case "ZipMap":
             var labels: [ClassLabel] = []
@@ -283,14 +326,22 @@ extension ModelScan {
             ? Int64(Int32(truncatingIfNeeded: value)) : Int64(bitPattern: value)
     }
 
-    /// The text of the message's field; the last one counts, as protobuf has it.
+    /// The text of the message's field; empty where it is not there.
     private func text(_ number: UInt64, in range: Range<Int>) throws(ScanFailure) -> String {
-        var result: Range<Int> = 0..<0
+        text(try bytes(of: number, in: range) ?? 0..<0)
+    }
+
+    /// The bytes of the message's field; the last one counts, as protobuf has it.
+    private func bytes(
+        of number: UInt64, in range: Range<Int>?
+    ) throws(ScanFailure) -> Range<Int>? {
+        guard let range else { return nil }
+        var result: Range<Int>?
         var reader = WireReader(bytes, range)
         while let field = try reader.next() {
             if field.number == number, case .bytes(let message) = field.value { result = message }
         }
-        return text(result)
+        return result
     }
 
     private func text(_ range: Range<Int>) -> String {

@@ -72,9 +72,11 @@ package struct OnnxEngine: Engine {
         }
         let file = try ModelFile(path: path)
         let scan: ModelScan
+        let hints: ShapeHints
         let facts: ModelFacts
         do throws(ScanFailure) {
             scan = try ModelScan(file.bytes)
+            hints = try ShapeHints(scan)
             facts = try scan.facts()
         } catch {
             throw Self.error(error, path: path)
@@ -82,7 +84,8 @@ package struct OnnxEngine: Engine {
         try file.checkExternalData(scan.externals)
         let library = try OnnxLibrary.open(libraryNames, log: log)
         return try OnnxModel(
-            scan: scan, facts: facts, path: path, folder: file.folder, library: library,
+            scan: scan, hints: hints, facts: facts, path: path, folder: file.folder,
+            library: library,
             intraOpThreads: intraOpThreads, log: log)
     }
 

@@ -6,7 +6,9 @@ struct OnnxModel: Model {
     let engineVersion: String
     let facts: ModelFacts
 
-    private let bytes: [UInt8]
+    private let scan: ModelScan
+    private let removal: ZipMapRemoval
+    private let hints: ShapeHints
     private let path: String
     private let folder: String
     private let library: OnnxLibrary
@@ -14,16 +16,17 @@ struct OnnxModel: Model {
     private let outputs: OutputFinder
 
     /// - Parameters:
-    ///   - facts: of the same scan.
+    ///   - hints: of the same scan, as are `facts`.
     ///   - path: for messages.
     ///   - folder: where external data, already checked, lies.
     init(
-        scan: ModelScan, facts: ModelFacts, path: String, folder: String,
+        scan: ModelScan, hints: ShapeHints, facts: ModelFacts, path: String, folder: String,
         library: OnnxLibrary, intraOpThreads: Int, log: Log
     ) throws(ModelError) {
         let removal = ZipMapRemoval(scan)
         let handle = try SessionHandle(
-            library: library, bytes: removal.bytes, folder: folder, path: path,
+            library: library, bytes: scan.applying(removal.edits + hints.edits), folder: folder,
+            path: path,
             intraOpThreads: intraOpThreads)
         let (inputs, fixedBatch) = try Self.inputs(try handle.inputs(), path: path)
         outputs = try OutputFinder(
@@ -32,7 +35,9 @@ struct OnnxModel: Model {
         signature = Signature(inputs: inputs, outputs: outputs.found, fixedBatch: fixedBatch)
         engineVersion = library.version
         self.facts = facts
-        bytes = removal.bytes
+        self.scan = scan
+        self.removal = removal
+        self.hints = hints
         self.path = path
         self.folder = folder
         self.library = library
@@ -51,12 +56,15 @@ struct OnnxModel: Model {
             }
             asked.append(output)
         }
+        let tensors = names.map { outputs.tensors[$0] ?? $0 }
+        let pruning = GraphPruning(scan, removal, keeping: tensors)
         let handle = try SessionHandle(
-            library: library, bytes: bytes, folder: folder, path: path,
+            library: library, bytes: scan.applying(pruning.edits + hints.edits), folder: folder,
+            path: path,
             intraOpThreads: intraOpThreads)
         let session = OnnxSession(
             handle: handle, signature: signature, outputs: asked,
-            tensors: names.map { outputs.tensors[$0] ?? $0 })
+            tensors: tensors)
         // So that the first batch is not slow. Some models refuse a row of zeros; `load` said so.
         if let zeros = FeatureColumns(zerosFor: signature.inputs, rows: signature.fixedBatch ?? 1) {
             try? session.predict(zeros, rows: 0..<zeros.rowCount)

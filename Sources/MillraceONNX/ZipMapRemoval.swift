@@ -6,14 +6,13 @@ import MillraceCore
 /// costs several allocations a row to build and to read. The scores that go into the maps are what
 /// we want, in the order of the node's labels; so the graph's output becomes the node's input.
 struct ZipMapRemoval {
-    /// What to give to ONNX Runtime.
-    let bytes: [UInt8]
+    let edits: [GraphEdit]
     /// From the name of an output in the file to the tensor that now stands for it and its labels.
     let replaced: [String: (tensor: String, labels: [ClassLabel])]
 
     init(_ scan: ModelScan) {
         var replaced: [String: (tensor: String, labels: [ClassLabel])] = [:]
-        var edits: [(range: Range<Int>, with: [UInt8])] = []
+        var edits: [GraphEdit] = []
         let declared = Dictionary(grouping: scan.outputs, by: \.name)
         var names = Set(declared.keys)
         for node in scan.zipMaps {
@@ -21,13 +20,14 @@ struct ZipMapRemoval {
                 replaced[node.output] == nil
             else { continue }
             replaced[node.output] = (node.input, node.labels)
-            edits.append((node.range, []))
+            edits.append(GraphEdit(range: node.range, bytes: []))
             // The scores may be an output already.
             let isNew = names.insert(node.input).inserted
-            edits.append((output.range, isNew ? Self.output(node) : []))
+            edits.append(
+                GraphEdit(range: output.range, bytes: isNew ? Self.output(node) : []))
         }
         self.replaced = replaced
-        bytes = edits.isEmpty ? scan.bytes : Self.apply(edits, to: scan)
+        self.edits = edits
     }
 
     /// GraphProto.output: a float tensor [free, number of labels].
@@ -48,22 +48,5 @@ struct ZipMapRemoval {
         var output = WireWriter()
         output.append(12, bytes: value.bytes)
         return output.bytes
-    }
-
-    private static func apply(
-        _ edits: [(range: Range<Int>, with: [UInt8])], to scan: ModelScan
-    ) -> [UInt8] {
-        var graph: [UInt8] = []
-        var position = scan.graph.message.lowerBound
-        for edit in edits.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-            graph += scan.bytes[position..<edit.range.lowerBound]
-            graph += edit.with
-            position = edit.range.upperBound
-        }
-        graph += scan.bytes[position..<scan.graph.message.upperBound]
-        var field = WireWriter()
-        field.append(7, bytes: graph)
-        return scan.bytes[..<scan.graph.field.lowerBound] + field.bytes
-            + scan.bytes[scan.graph.field.upperBound...]
     }
 }

@@ -23,9 +23,26 @@ struct ModelFixtureTests {
             while row < fixture.rows {
                 let rows = row..<min(row + size, fixture.rows)
                 try session.predict(features.columns, rows: rows)
-                compare(session.predictions, fixture, rows, "\(name) in batches of \(size)")
+                compare(
+                    session.predictions, fixture.outputs, fixture.tolerance, rows,
+                    "\(name) in batches of \(size)")
                 row += size
             }
+        }
+    }
+
+    /// A session gives an output the same way where the nodes of the others are left out.
+    @Test(arguments: Fixture.names)
+    func predictsEachOutputAlone(_ name: String) throws {
+        let fixture = try Fixture.load(name)
+        let model = try engine.load(path: "\(fixtureFolder)/\(name).onnx")
+        let features = try fixture.features()
+        for output in fixture.outputs {
+            let session = try model.makeSession(outputs: [output.name], maxRows: fixture.rows)
+            try session.predict(features.columns, rows: 0..<fixture.rows)
+            compare(
+                session.predictions, [output], fixture.tolerance, 0..<fixture.rows,
+                "\(name) for one output")
         }
     }
 
@@ -49,15 +66,16 @@ struct ModelFixtureTests {
     }
 
     private func compare(
-        _ predictions: PredictionColumns, _ fixture: Fixture, _ rows: Range<Int>, _ place: String
+        _ predictions: PredictionColumns, _ outputs: [Fixture.Column], _ tolerance: Double,
+        _ rows: Range<Int>, _ place: String
     ) {
         #expect(predictions.rowCount == rows.count)
-        for (column, expected) in zip(predictions.columns, fixture.outputs) {
+        for (column, expected) in zip(predictions.columns, outputs) {
             let got = values(column, rows: rows.count)
             let wanted = expected.values[
                 rows.lowerBound * expected.width..<rows.upperBound * expected.width]
             let differing = zip(got, wanted).filter {
-                !agree($0, $1, expected, fixture.tolerance)
+                !agree($0, $1, expected, tolerance)
             }
             #expect(
                 got.count == wanted.count && differing.isEmpty,
