@@ -71,6 +71,7 @@ void write_element(std::string &out, const MillracePrediction &output, size_t in
 void write_fields(
     MillraceJSONPlan &plan, size_t row, const MillracePrediction *outputs, size_t output_row) {
     std::string &out = plan.written;
+    size_t start = out.size();
     for (size_t i = 0; i < plan.fields.size(); i += 1) {
         if (plan.kept_words != 0
             && (plan.kept[row * plan.kept_words + i / 64] >> (i % 64) & 1) != 0) {
@@ -78,7 +79,7 @@ void write_fields(
         }
         const Field &field = plan.fields[i];
         const MillracePrediction &output = outputs[field.column];
-        if (!out.empty() && out.back() != '{') { out.push_back(','); }
+        if (out.size() != start) { out.push_back(','); }
         out.append(field.prefix);
         if (!field.is_vector) {
             write_element(out, output, output_row * output.width + field.element);
@@ -97,6 +98,8 @@ void write_fields(
 void write_insertion(
     MillraceJSONPlan &plan, size_t row, const MillracePrediction *outputs, size_t output_row) {
     plan.written.clear();
+    if (!plan.is_empty[row]) { plan.written.push_back(','); }
+    size_t comma = plan.written.size();
     bool nests = plan.on_conflict == MILLRACE_ON_CONFLICT_NEST;
     if (nests) {
         plan.written.append(plan.under_prefix);
@@ -104,7 +107,7 @@ void write_insertion(
     }
     write_fields(plan, row, outputs, output_row);
     if (nests) { plan.written.push_back('}'); }
-    if (!plan.written.empty() && !plan.is_empty[row]) { plan.written.insert(0, 1, ','); }
+    if (plan.written.size() == comma) { plan.written.clear(); }
     size_t wanted = std::min(plan.written.size() + 16, largest_room_bytes);
     plan.prediction_room = std::max(plan.prediction_room, wanted);
 }
