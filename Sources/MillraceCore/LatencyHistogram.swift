@@ -51,6 +51,17 @@ package struct LatencyHistogram: Sendable {
         addToSum(other.sum)
     }
 
+    /// What was recorded since `earlier`, a former state of this histogram. Its `sum` is not known
+    /// where either of the two has overflowed.
+    package func since(_ earlier: borrowing LatencyHistogram) -> LatencyHistogram {
+        var rest = self
+        for bucket in 0..<Self.bucketCount { rest.counts[bucket] &-= earlier.counts[bucket] }
+        rest.beyond &-= earlier.beyond
+        rest.count &-= earlier.count
+        rest.sum &-= earlier.sum
+        return rest
+    }
+
     /// The latency in microseconds that the share `q` (0...1, clamped) of all recorded ones does
     /// not exceed, within 3 %; nil when nothing was recorded or `q` is not a number. Above 71
     /// minutes the answer is 71 minutes.

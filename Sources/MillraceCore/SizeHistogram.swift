@@ -19,6 +19,9 @@ package struct SizeHistogram: Sendable {
         sum &+= size
     }
 
+    /// How many were recorded in each bucket, those of 1, of 2, of 3 and 4, of 5 to 8 and so on.
+    package var perBucket: [UInt64] { (0..<Self.bucketCount).map { counts[$0] } }
+
     /// The counts as a metrics page shows them.
     package var distribution: Metric.Value {
         var seen: UInt64 = 0

@@ -145,6 +145,9 @@ package final class Worker: Sendable {
     /// End-to-end latency so far: record timestamp to acknowledged, in microseconds.
     package var latency: LatencyHistogram { shared.timings.withLock { $0.endToEnd } }
 
+    /// The last enriched records, the oldest first; `WorkerSettings.samples` of them at most.
+    package var samples: [RecordSample] { shared.samples.all }
+
     /// A moment's view for metrics.
     package var snapshot: WorkerSnapshot {
         let (counters, chargedBytes, frontiers) = shared.flow.withLock {

@@ -24,6 +24,8 @@ package struct WorkerSettings: Sendable {
     package var drainBudgetNs: Int64 = 30_000_000_000
     /// Stop at the offsets at which the partitions end when the worker starts.
     package var untilEnd = false
+    /// How many enriched records are kept to be looked at.
+    package var samples = 0
     /// How a record is named in the reason why the worker ended for it, by partition and offset.
     package var placeName: @Sendable (Int32, Int64) -> String = {
         "partition \($0) offset \($1)"

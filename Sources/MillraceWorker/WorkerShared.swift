@@ -11,6 +11,7 @@ final class WorkerShared: Sendable {
     let log: Log
     let failures: Mutex<FailurePolicy>
     let timings = Mutex(WorkerTimings())
+    let samples: RecordSamples
     let status = Mutex(Status())
     /// The stop was asked for; the intake thread carries it out.
     let isStopRequested = Atomic<Bool>(false)
@@ -44,6 +45,7 @@ final class WorkerShared: Sendable {
         self.clock = clock
         self.log = log
         self.failures = Mutex(FailurePolicy(maxRatio: settings.maxDeadRatio))
+        self.samples = RecordSamples(limit: settings.samples)
     }
 
     /// Asks for an orderly stop. Any thread, any number of times.
@@ -107,6 +109,7 @@ final class WorkerShared: Sendable {
         // The batch is ours alone now.
         for run in batch.failedRuns { batch.runs[run].isDiscarded = true }
         let nowUs = clock.wallUs()
+        samples.offer(batch, nowUs: nowUs)
         timings.withLock { timings in
             timings.add(batch)
             // Neighbours often share their millisecond.

@@ -95,6 +95,21 @@ struct LatencyHistogramTests {
         }
     }
 
+    @Test func whatCameSince() {
+        var histogram = LatencyHistogram()
+        histogram.record(us: 1_000_000, count: 50)
+        histogram.record(us: .max)
+        let earlier = histogram
+        #expect(histogram.since(earlier).count == 0)
+        #expect(histogram.since(earlier).quantile(0.5) == nil)
+        histogram.record(us: 10, count: 98)
+        histogram.record(us: 60, count: 2)
+        let rest = histogram.since(earlier)
+        #expect(rest.count == 100)
+        #expect(rest.quantile(0.5) == 10)
+        #expect(rest.quantile(0.99) == 60)
+    }
+
     @Test func aCopyDoesNotSeeLaterValues() {
         var histogram = LatencyHistogram()
         histogram.record(us: 10)
