@@ -26,7 +26,10 @@ let adapters: [Target] = [
     .target(name: "MillraceLines", dependencies: ["MillraceCore"]),
     .target(name: "MillraceONNX", dependencies: ["MillraceCore", "COnnxRuntime"]),
     .target(name: "MillraceConfig", dependencies: ["MillraceCore", "CYaml"]),
-    .target(name: "MillraceOps", dependencies: ["MillraceCore", "CMicrohttpd"]),
+    .target(
+        name: "MillraceOps", dependencies: ["MillraceCore", "CMicrohttpd"],
+        // The live page is part of the binary, which is one file.
+        resources: [.embedInCode("Page")]),
 ]
 
 let command: [Target] = [

@@ -79,7 +79,13 @@ extension Reading {
                     + Suggestion.question(for: word, among: ["$key", "$timestamp", "$header.NAME"]))
             return nil
         }
-        if let pointer = FieldPointer(word) { return .field(pointer) }
+        return fieldPointer(text).map { .field($0) }
+    }
+
+    /// The JSON Pointer of that text; nil after a complaint.
+    private mutating func fieldPointer(_ text: Text) -> FieldPointer? {
+        let word = text.text
+        if let pointer = FieldPointer(word) { return pointer }
         var message =
             "\(Shown.text(text.source)) is not a JSON Pointer, which is '/' and a name for each"
             + " level, with '~' written ~0 and '/' within a name ~1"
@@ -88,6 +94,23 @@ extension Reading {
         }
         complaints.add(text.place, message)
         return nil
+    }
+
+    /// A list of JSON Pointers; empty where the file has none, nil after a complaint.
+    mutating func readPointers(_ setting: Setting<Node>) -> [FieldPointer]? {
+        guard let entry = entry(of: setting.declaration) else { return [] }
+        guard case .sequence(let items) = entry.value.content else {
+            complain(entry.value, setting.declaration)
+            return nil
+        }
+        let pointers = items.compactMap { item -> FieldPointer? in
+            guard case .scalar(let scalar) = item.content, !scalar.isNull else {
+                complain(item, setting.declaration)
+                return nil
+            }
+            return expand(scalar, at: item.place).flatMap { fieldPointer($0) }
+        }
+        return pointers.count == items.count ? pointers : nil
     }
 
     /// A `missing` policy; nil where there is none or after a complaint.

@@ -26,8 +26,8 @@ package struct PipelineFile: Sendable {
     package let commitIntervalNs: Int64
     package let memory: Int
     package let shutdownTimeoutNs: Int64
-    /// Where health and metrics are served; nil opens no port.
-    package let http: ListenAddress?
+    /// Nil opens no port.
+    package let http: HTTP?
 
     /// The section `source`.
     package struct Source: Sendable {
@@ -99,6 +99,13 @@ package struct PipelineFile: Sendable {
         package let topicPlace: Place
         /// 0 to 1.
         package let maxRatio: Double
+    }
+
+    /// The section `http`.
+    package struct HTTP: Sendable {
+        package let listen: ListenAddress
+        package let samples: Int
+        package let hide: [FieldPointer]
     }
 
     /// A complaint about this file, for checks that need more than the file.

@@ -171,9 +171,13 @@ extension Reading {
         return delivery.value
     }
 
-    private mutating func readHTTP() -> ListenAddress? {
+    private mutating func readHTTP() -> PipelineFile.HTTP? {
         open(Settings.http)
-        return read(Settings.httpListen).flatMap { ListenAddress($0) }
+        let listen = read(Settings.httpListen).flatMap { ListenAddress($0) }
+        let samples = read(Settings.httpSamples)
+        let hide = readPointers(Settings.httpHide)
+        guard let listen, let samples, let hide else { return nil }
+        return PipelineFile.HTTP(listen: listen, samples: Int(samples), hide: hide)
     }
 
     /// A topic that the worker reads and writes would feed itself.

@@ -165,6 +165,7 @@ package enum PipelineSchema {
                 ),
             ]
         case .pointer: [("$ref", .text("#/$defs/fieldPointer"))]
+        case .pointers: [("type", .text("array")), ("items", reference("recordField"))]
         case .missing: [("type", .list([.text("string"), .text("number")]))]
         case .append:
             [
@@ -187,7 +188,8 @@ package enum PipelineSchema {
     }
 
     private static var definitions: [(String, JSONDocument)] {
-        let pointer = #"^(/([^~]|~[01])*|\$key|\$timestamp|\$header\.[\s\S]+)$"#
+        let recordField = #"/([^~]|~[01])*"#
+        let pointer = "^(\(recordField)" + #"|\$key|\$timestamp|\$header\.[\s\S]+)$"#
         let output = #"^([^\[\]]+|[^\[]+\[([^\[\]"]+|"([^"\\]|\\[\s\S])*")\])$"#
         return [
             (
@@ -226,6 +228,13 @@ package enum PipelineSchema {
                 "fieldPointer",
                 .object(
                     orReference([[("type", .text("string")), ("pattern", .text(pointer))]]))
+            ),
+            (
+                "recordField",
+                .object(
+                    orReference([
+                        [("type", .text("string")), ("pattern", .text("^\(recordField)$"))]
+                    ]))
             ),
             (
                 "modelOutput",

@@ -55,13 +55,14 @@ package enum SettingKind: Sendable, Equatable {
 
 /// Values that have a reader, and so a schema, of their own.
 package enum FormRule: Sendable, Equatable, CaseIterable {
-    case properties, inputs, pointer, missing, append
+    case properties, inputs, pointer, pointers, missing, append
 
     var expectation: String {
         switch self {
         case .properties: "a mapping of librdkafka properties"
         case .inputs: "a mapping of model inputs to fields"
         case .pointer: "a JSON Pointer, $key, $header.NAME or $timestamp"
+        case .pointers: "a list of JSON Pointers, as [/card, /user/email]"
         case .missing: "error, nan, a number without quotes, or text in quotes"
         case .append: "all or a mapping of prediction fields to model outputs"
         }

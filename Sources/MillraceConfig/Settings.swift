@@ -22,7 +22,7 @@ package enum Settings {
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
         delivery.declaration, commitInterval.declaration, memory.declaration,
         shutdownTimeout.declaration,
-        http.declaration, httpListen.declaration,
+        http.declaration, httpListen.declaration, httpSamples.declaration, httpHide.declaration,
     ]
 
     private static let second: Int64 = 1_000_000_000
@@ -206,10 +206,22 @@ package enum Settings {
     static let shutdownTimeout = Setting.duration(
         "", "shutdown_timeout", second...(3600 * second), defaultNs: 30 * second,
         doc: "How long a shutdown may take to finish what was taken in.")
-    static let http = Setting.section("", "http", doc: "Health and metrics.")
+    static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(
         "http", "listen", .name(.listenAddress), isRequired: true,
-        doc: "Address of `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+        doc: "Address of `/`, `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+    static let httpSamples = Setting.integer(
+        "http", "samples", 0...50, defaultValue: 5,
+        doc: """
+            How many of the last enriched records the page shows, keys and headers left out; 0 \
+            shows and keeps none.
+            """)
+    static let httpHide = Setting.form(
+        "http", "hide", .form(.pointers),
+        doc: """
+            Fields whose values the page does not show, as `/card` or `/user/email`. A record that \
+            cannot be read as a whole is then not shown at all.
+            """)
 }
 
 /// `source.start`.

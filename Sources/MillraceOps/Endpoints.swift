@@ -2,12 +2,15 @@ package import MillraceCore
 
 /// The paths of a worker's own server.
 package enum Endpoints {
-    /// `/`, `/livez`, `/readyz` and `/metrics`. The closures are called on the server's thread,
-    /// once a request; they must not wait for the record path.
+    /// `/`, `/livez`, `/readyz`, `/metrics` and `/status.json`, which is what `status` gives. The
+    /// closures are called on the server's thread, once a request; they must not wait for the
+    /// record path.
     package static func routes(
-        health: @escaping @Sendable () -> Health, metrics: @escaping @Sendable () -> [Metric]
+        health: @escaping @Sendable () -> Health, metrics: @escaping @Sendable () -> [Metric],
+        status: @escaping @Sendable () -> String
     ) -> [HttpRoute] {
-        let probes = [
+        [
+            HttpRoute("/", "a live page for people") { _ in LivePage.response() },
             HttpRoute("/livez", "200 while no restart is needed, else 503") { request in
                 liveness(health(), asJSON: request.acceptsJSON)
             },
@@ -19,11 +22,10 @@ package enum Endpoints {
                 HttpResponse(
                     contentType: PrometheusText.contentType, body: PrometheusText.render(metrics()))
             },
+            HttpRoute("/status.json", "what the page shows") { _ in
+                HttpResponse(contentType: HttpResponse.json, body: status() + "\n")
+            },
         ]
-        let index = HttpRoute("/", "this list") { _ in
-            HttpResponse(body: "millrace\n\n" + HttpRoute.list(probes))
-        }
-        return [index] + probes
     }
 
     private static func liveness(_ health: Health, asJSON: Bool) -> HttpResponse {

@@ -8,6 +8,15 @@ package struct HttpRequest: Sendable {
     package let accept: String
     /// Whether the headers announce a body.
     package let hasBody: Bool
+    /// The header Host, which is absent only in HTTP/1.0.
+    package var host: String?
+    /// The header Origin.
+    package var origin: String?
+    /// The headers Sec-Fetch-Site, -Mode and -Dest, by which a browser says where a request comes
+    /// from and what it is for.
+    package var fetchSite: String?
+    package var fetchMode: String?
+    package var fetchDest: String?
 
     /// A request as a test or the server sees it.
     package init(
@@ -54,6 +63,26 @@ package struct HttpResponse: Sendable, Equatable {
     package static let plainText = "text/plain; charset=utf-8"
     /// The media type of JSON.
     package static let json = "application/json"
+
+    /// The content policy of what is no page: nothing in it may run or load, and nobody may frame
+    /// it.
+    static let closedPolicy =
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+    /// The headers that every response has: what may be done with it, `headers` having the last
+    /// word.
+    var allHeaders: [String: String] {
+        [
+            "Content-Type": contentType,
+            "Content-Security-Policy": Self.closedPolicy,
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            // Whoever has opened the page in a window of theirs loses hold of it.
+            "Cross-Origin-Opener-Policy": "same-origin",
+        ].merging(headers) { _, own in own }
+    }
 }
 
 /// One path of the server and what answers it.
@@ -88,13 +117,21 @@ package struct HttpRoute: Sendable {
 /// Chooses the route of a request and refuses what the server does not do. Has no socket.
 package struct HttpRouter: Sendable {
     private let routes: [HttpRoute]
+    private let isLoopback: Bool
 
-    /// The first of several routes with the same path wins.
-    package init(_ routes: [HttpRoute]) { self.routes = routes }
+    /// The first of several routes with the same path wins. `isLoopback`: only this machine can
+    /// reach the server.
+    package init(_ routes: [HttpRoute], isLoopback: Bool = false) {
+        self.routes = routes
+        self.isLoopback = isLoopback
+    }
 
     /// The first reason not to serve the request, whatever its path; nil: `answer` may follow.
     /// What every request must fulfil belongs here.
     package func refusal(of request: HttpRequest) -> HttpResponse? {
+        guard AccessRules.allow(request, isLoopback: isLoopback) else {
+            return HttpResponse(status: 403, body: "")
+        }
         if request.method != "GET" && request.method != "HEAD" {
             return HttpResponse(
                 status: 405, body: "only GET and HEAD are served\n",

@@ -26,6 +26,8 @@ package import MillraceCore
     package let address: String
     /// The port in use, also when 0 was asked for.
     package let port: UInt16
+    /// Whether only this machine can reach it; then only its own names are served.
+    package let isLoopback: Bool
 
     private let daemon: OpaquePointer
     /// The handlers' context; held once by hand for the thread, let go after it is joined.
@@ -45,7 +47,9 @@ package import MillraceCore
         }
         let socket = try ListenSocket(listenAddress)
         let port = socket.port
-        let context = unsafe Unmanaged.passRetained(HandlerContext(HttpRouter(routes)))
+        let isLoopback = socket.isLoopback
+        let router = HttpRouter(routes, isLoopback: isLoopback)
+        let context = unsafe Unmanaged.passRetained(HandlerContext(router))
         let daemon = unsafe millrace_http_start(
             socket.release(),
             millrace_http_limits(
@@ -63,6 +67,7 @@ package import MillraceCore
         }
         self.address = listenAddress.display(port: port)
         self.port = port
+        self.isLoopback = isLoopback
         unsafe self.daemon = daemon
         unsafe self.context = context
     }
@@ -94,9 +99,14 @@ private let answerRequest: MHD_AccessHandlerCallback = {
     else { return .NO }
     let router = unsafe Unmanaged<HandlerContext>.fromOpaque(context).takeUnretainedValue().router
     let isFirstCall = unsafe requestState.pointee == nil
-    let request = unsafe HttpRequest(
+    var request = unsafe HttpRequest(
         method: String(cString: method), path: String(cString: url),
         accept: header("Accept", of: connection) ?? "", hasBody: hasBody(connection))
+    unsafe request.host = header("Host", of: connection)
+    unsafe request.origin = header("Origin", of: connection)
+    unsafe request.fetchSite = header("Sec-Fetch-Site", of: connection)
+    unsafe request.fetchMode = header("Sec-Fetch-Mode", of: connection)
+    unsafe request.fetchDest = header("Sec-Fetch-Dest", of: connection)
     if let refusal = router.refusal(of: request) {
         return unsafe queue(refusal, on: connection)
     }
@@ -130,10 +140,7 @@ private let answerRequest: MHD_AccessHandlerCallback = {
     }
     guard let made = unsafe made else { return .NO }
     defer { unsafe MHD_destroy_response(made) }
-    unsafe MHD_add_response_header(made, "Content-Type", response.contentType)
-    unsafe MHD_add_response_header(made, "X-Content-Type-Options", "nosniff")
-    unsafe MHD_add_response_header(made, "Cache-Control", "no-store")
-    for (name, value) in response.headers {
+    for (name, value) in response.allHeaders {
         unsafe MHD_add_response_header(made, name, value)
     }
     return unsafe MHD_queue_response(connection, response.status, made)

@@ -6,6 +6,8 @@ struct ListenSocket: ~Copyable {
     private let descriptor: Int32
     /// The port in use, also when 0 was asked for.
     let port: UInt16
+    /// Whether only this machine can reach it.
+    let isLoopback: Bool
 
     /// Fails with the address and the reason: not a literal, in use, not ours, no rights.
     init(_ listenAddress: ListenAddress) throws(ServiceError) {
@@ -45,6 +47,20 @@ struct ListenSocket: ~Copyable {
         }
         self.descriptor = descriptor
         self.port = port
+        isLoopback = unsafe Self.isLoopback(info.pointee)
+    }
+
+    private static func isLoopback(_ info: addrinfo) -> Bool {
+        guard let address = unsafe info.ai_addr else { return false }
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: address, count: Int(info.ai_addrlen))
+        // Where the address lies in sockaddr_in and sockaddr_in6.
+        switch unsafe (info.ai_family, bytes.count) {
+        case (AF_INET, 8...): return unsafe bytes[4] == 127
+        case (AF_INET6, 24...):
+            return unsafe bytes[8..<23].allSatisfy { $0 == 0 } && bytes[23] == 1
+        default: return false
+        }
     }
 
     deinit { _ = Glibc.close(descriptor) }

@@ -138,11 +138,12 @@ struct Explanation {
     }
 
     private var endpoints: String {
-        guard let http = file.http else {
+        guard let http = file.http?.listen else {
             return
                 "It opens no port (`http.listen` is not set), so there is no readiness to ask for."
         }
-        return "http://\(http)/readyz says whether it works and what is missing, /metrics how much."
+        return "http://\(http)/ shows it live; /readyz says whether it works and what is missing,"
+            + " /metrics how much."
     }
 
     private func counted(_ count: Int, _ what: String) -> String {

@@ -3,38 +3,30 @@ internal import MillraceKafka
 
 /// What is known of the partitions and of librdkafka's two clients, as metrics.
 enum KafkaMetrics {
-    /// Where reading stands. `frontiers` are the worker's, `ends` the partitions' ends as far as
-    /// the consumer knows, `committed` what the group had committed: it stands in for the frontier
-    /// of a partition of which nothing has been read yet.
-    static func partitions(
-        _ assigned: [Int32], frontiers: [Int32: Int64], ends: [Int32: Int64],
-        committed: [Int32: Int64]
-    ) -> [Metric] {
-        let next = assigned.map { frontiers[$0] ?? committed[$0] }
-        let lags = zip(assigned, next).map { partition, next in
-            guard let next, let end = ends[partition] else { return nil as Int64? }
-            return max(0, end &- next)
-        }
-        func samples(_ values: [Int64?]) -> [Metric.Sample] {
-            zip(assigned, values).compactMap { partition, value in
-                guard let value else { return nil }
-                return Metric.Sample(
-                    labels: [("partition", String(partition))], value: .number(Double(value)))
+    /// Where reading stands.
+    static func partitions(_ all: [PartitionProgress]) -> [Metric] {
+        func samples(_ value: (PartitionProgress) -> Int64?) -> [Metric.Sample] {
+            all.compactMap { progress in
+                value(progress).map {
+                    Metric.Sample(
+                        labels: [("partition", String(progress.partition))],
+                        value: .number(Double($0)))
+                }
             }
         }
         return [
             Metric(
                 "millrace_partition_frontier_offset", .gauge,
                 "Offset of the partition's first unfinished record: what is or will be committed.",
-                samples: samples(next)),
+                samples: samples(\.frontier)),
             Metric(
                 "millrace_partition_end_offset", .gauge,
                 "Offset at which the partition ended when it was last fetched from.",
-                samples: samples(assigned.map { ends[$0] })),
+                samples: samples(\.end)),
             Metric(
                 "millrace_partition_lag_records", .gauge,
                 "Offsets between the frontier and the end of the partition.",
-                samples: samples(lags)),
+                samples: samples(\.lag)),
         ]
     }
 

@@ -112,6 +112,7 @@ final class RunningPipeline: Sendable {
         settings.maxDeadRatio = file.deadLetter?.maxRatio ?? 1
         settings.drainBudgetNs = file.shutdownTimeoutNs
         settings.untilEnd = untilEnd
+        settings.samples = file.http?.samples ?? 0
         return settings
     }
 
@@ -159,12 +160,14 @@ final class RunningPipeline: Sendable {
     }
 
     private func serve() throws(CommandError) -> HttpEndpoint? {
-        guard let listen = pipeline.file.http else { return nil }
+        guard let listen = pipeline.file.http?.listen else { return nil }
         let worker = worker
+        let report = statusReport()
+        let routes = Endpoints.routes(
+            health: { worker.health }, metrics: { [self] in metrics() },
+            status: { report.text() })
         do {
-            let endpoint = try HttpEndpoint(
-                listen: listen.description, health: { worker.health },
-                metrics: { [self] in metrics() })
+            let endpoint = try HttpEndpoint(listen: listen.description, routes: routes)
             log(.info, "serving health and metrics", [("http", endpoint.address)])
             return endpoint
         } catch {
@@ -172,20 +175,38 @@ final class RunningPipeline: Sendable {
         }
     }
 
-    private func metrics() -> [Metric] {
-        let info = WorkerMetrics.Info(
+    private var info: WorkerMetrics.Info {
+        WorkerMetrics.Info(
             version: Installation.version, pipeline: pipeline.file.name,
             model: pipeline.modelHeader, engine: pipeline.engineName,
             engineVersion: pipeline.model.engineVersion,
             kafkaVersion: LibraryVersion.current.description)
+    }
+
+    private func metrics() -> [Metric] {
         let snapshot = worker.snapshot
         let consumer = source.statistics
         return WorkerMetrics.all(snapshot, isReady: worker.health.isReady, info: info)
-            + KafkaMetrics.partitions(
-                snapshot.assigned, frontiers: snapshot.frontiers,
-                ends: source.knownEnds(of: snapshot.assigned),
-                committed: consumer?.committed ?? [:])
+            + KafkaMetrics.partitions(Self.progress(snapshot, source))
             + KafkaMetrics.clients(consumer: consumer, producer: sink.statistics)
+    }
+
+    private static func progress(
+        _ snapshot: WorkerSnapshot, _ source: KafkaSource
+    ) -> [PartitionProgress] {
+        PartitionProgress.all(
+            snapshot.assigned, frontiers: snapshot.frontiers,
+            ends: source.knownEnds(of: snapshot.assigned),
+            committed: source.statistics?.committed ?? [:])
+    }
+
+    private func statusReport() -> StatusReport {
+        let (worker, source) = (worker, source)
+        return StatusReport(
+            StatusReport.Parts(
+                file: pipeline.file, append: pipeline.append, info: info, health: { worker.health },
+                snapshot: { worker.snapshot }, samples: { worker.samples },
+                partitions: { Self.progress($0, source) }))
     }
 
     private func logStart() {
@@ -215,12 +236,8 @@ private final class HttpEndpoint {
     private var server: HttpServer?
     let address: String
 
-    init(
-        listen: String, health: @escaping @Sendable () -> Health,
-        metrics: @escaping @Sendable () -> [Metric]
-    ) throws(ServiceError) {
-        let server = try HttpServer(
-            listen: listen, routes: Endpoints.routes(health: health, metrics: metrics))
+    init(listen: String, routes: [HttpRoute]) throws(ServiceError) {
+        let server = try HttpServer(listen: listen, routes: routes)
         address = server.address
         self.server = consume server
     }

@@ -13,6 +13,12 @@ enum WorkerMetrics {
         var engine = ""
         var engineVersion = ""
         var kafkaVersion = ""
+
+        /// Name and version apart.
+        var modelParts: (name: String, version: String) {
+            let cut = model.lastIndex(of: "@") ?? model.endIndex
+            return (String(model[..<cut]), String(model[cut...].dropFirst()))
+        }
     }
 
     /// Upper bounds of the end-to-end latency in seconds: half a millisecond to ten minutes.
@@ -140,7 +146,7 @@ enum WorkerMetrics {
     }
 
     private static func state(_ isReady: Bool, _ info: Info) -> [Metric] {
-        let cut = info.model.lastIndex(of: "@") ?? info.model.endIndex
+        let (model, modelVersion) = info.modelParts
         return [
             .gauge(
                 "millrace_ready", "Whether the worker processes records (1) or not (0).",
@@ -159,8 +165,7 @@ enum WorkerMetrics {
                 samples: [
                     .init(
                         labels: [
-                            ("name", String(info.model[..<cut])),
-                            ("version", String(info.model[cut...].dropFirst())),
+                            ("name", model), ("version", modelVersion),
                             ("engine", info.engine), ("engine_version", info.engineVersion),
                         ], value: .number(1))
                 ]),

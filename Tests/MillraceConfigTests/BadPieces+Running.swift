@@ -179,7 +179,29 @@ extension BadPiece {
             .rest, "http: {port: 80}",
             [
                 "7:1: missing required key 'listen' in http",
-                "7:8: unknown key 'port' in http; known keys are listen",
+                "7:8: unknown key 'port' in http; known keys are listen, samples,"
+                    + " hide",
+            ]),
+        BadPiece(
+            .rest, "http: {listen: ':0', samples: 51}",
+            [
+                "7:31: http.samples must be an integer from 0 to 50, without quotes, but is '51'"
+            ]),
+        BadPiece(
+            .rest, "http: {listen: ':0', hide: /card}",
+            [
+                "7:28: http.hide must be a list of JSON Pointers, as [/card, /user/email], but is"
+                    + " text"
+            ]),
+        BadPiece(
+            .rest, "http: {listen: ':0', hide: [card, $key, {a: b}]}",
+            [
+                "7:29: 'card' is not a JSON Pointer, which is '/' and a name for each level, with"
+                    + " '~' written ~0 and '/' within a name ~1; did you mean '/card'?",
+                "7:35: '$key' is not a JSON Pointer, which is '/' and a name for each level, with"
+                    + " '~' written ~0 and '/' within a name ~1; did you mean '/$key'?",
+                "7:41: http.hide must be a list of JSON Pointers, as [/card, /user/email], but is"
+                    + " a mapping",
             ]),
         BadPiece(
             .rest, "value: {format: avro}",

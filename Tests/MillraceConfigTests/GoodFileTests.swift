@@ -114,8 +114,17 @@ import Testing
         #expect(file.commitIntervalNs == 250_000_000)
         #expect(file.memory == 1 << 30)
         #expect(file.shutdownTimeoutNs == 60_000_000_000)
-        #expect(file.http?.host == "::1")
-        #expect(file.http?.port == 0)
+        #expect(file.http?.listen.host == "::1")
+        #expect(file.http?.listen.port == 0)
+        #expect(file.http?.samples == 50)
+        #expect(file.http?.hide.map(\.tokens) == [["card"], ["a/b", "0", "c"]])
+    }
+
+    @Test func samplesAreShownWithoutBeingAskedFor() throws {
+        let text = PipelineText.with { $0.rest = "http: {listen: ':0'}" }
+        let http = try #require(read(text).file?.http)
+        #expect(http.samples == 5)
+        #expect(http.hide == [])
     }
 
     @Test func theEnvironmentReachesEveryKindOfValue() throws {

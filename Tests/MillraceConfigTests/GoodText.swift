@@ -38,7 +38,7 @@ enum GoodText {
         commit_interval: 250ms
         memory: 1GiB
         shutdown_timeout: 1m
-        http: {listen: '[::1]:0'}
+        http: {listen: '[::1]:0', samples: 50, hide: [/card, '/a~1b/0/c']}
         """
 
     /// Has references into the environment in every kind of value.

@@ -3,10 +3,15 @@ import MillraceOps
 import Testing
 
 struct EndpointsTests {
+    static func routes(_ health: Health, metrics: [Metric] = []) -> [HttpRoute] {
+        Endpoints.routes(
+            health: { health }, metrics: { metrics }, status: { "{\"pipeline\":\"fraud\"}" })
+    }
+
     private static func get(
         _ path: String, _ health: Health, accept: String = "", metrics: [Metric] = []
     ) -> HttpResponse {
-        HttpRouter(Endpoints.routes(health: { health }, metrics: { metrics })).answer(
+        HttpRouter(routes(health, metrics: metrics)).answer(
             to: HttpRequest(path: path, accept: accept))
     }
 
@@ -77,17 +82,27 @@ struct EndpointsTests {
         #expect(page.body == "# HELP millrace_up Up.\n# TYPE millrace_up gauge\nmillrace_up 1\n")
     }
 
-    @Test func indexListsThePaths() {
-        let index = Self.get("/", Self.good).body
-        #expect(index.hasPrefix("millrace\n\n/livez    200"))
-        #expect(index.contains("\n/readyz   200"))
-        #expect(index.contains("\n/metrics  all counters"))
+    @Test func statusIsJSON() {
+        #expect(
+            Self.get("/status.json", Self.good)
+                == HttpResponse(
+                    contentType: "application/json", body: "{\"pipeline\":\"fraud\"}\n"))
+    }
+
+    @Test func unknownPathsListThePaths() {
+        let list = Self.get("/index.html", Self.good)
+        #expect(list.status == 404)
+        for line in [
+            "\n/             a live page", "\n/livez        200", "\n/status.json  what",
+        ] {
+            #expect(list.body.contains(line), "\(list.body)")
+        }
     }
 
     @Test func overASocket() throws {
         let server = try HttpServer(
             listen: "127.0.0.1:0",
-            routes: Endpoints.routes(health: { Self.waiting }, metrics: { [] }))
+            routes: Self.routes(Self.waiting))
         let answer = try #require(
             exchange(request("GET", "/readyz", "Accept: application/json"), port: server.port))
         #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
