@@ -103,14 +103,19 @@ class Worker:
     def _listens(self):
         return next((e["http"] for e in self.log() if "http" in e), None)
 
-    def get(self, path):
-        """Status and text of a GET; (0, "") while nothing answers."""
+    @property
+    def address(self):
+        """Where it serves HTTP; None while it does not."""
         if self._address is None:
             self._address = self._listens()
-        if self._address is None:
+        return self._address
+
+    def get(self, path):
+        """Status and text of a GET; (0, "") while nothing answers."""
+        if self.address is None:
             return 0, ""
         try:
-            with urllib.request.urlopen(f"http://{self._address}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
