@@ -1,3 +1,4 @@
+import Glibc
 import MillraceCore
 import MillraceOps
 import Testing
@@ -141,6 +142,31 @@ struct HttpServerTests {
         halfway.send("GET /hello HTTP/1.1\r\nHos")
         #expect(silent.readToEnd() == "")
         #expect(halfway.readToEnd()?.contains(" 200 ") == false)
+        server.close()
+    }
+
+    /// What it was to read is held for it, and so is its place: not for longer than a silent one.
+    @Test func aClientThatDoesNotReadIsDropped() throws {
+        var limits = HttpServer.Limits()
+        limits.idleTimeoutSeconds = 1
+        limits.connectionsPerAddress = 1
+        // More than the sockets' buffers take.
+        let huge = HttpRoute("/huge", "more than fits") { _ in
+            HttpResponse(body: String(repeating: "x", count: 64 << 20))
+        }
+        let server = try HttpServer(listen: "127.0.0.1:0", routes: [huge], limits: limits)
+        let lazy = try #require(RawClient(port: server.port))
+        lazy.send(request("GET", "/huge"))
+        #expect(exchange(request("GET", "/other"), port: server.port) == "")
+        var isServedAgain = false
+        for _ in 0..<100 where !isServedAgain {
+            usleep(100_000)
+            let answer = exchange(request("GET", "/other"), port: server.port)
+            isServedAgain = answer?.contains(" 404 ") == true
+        }
+        #expect(isServedAgain)
+        let read = try #require(lazy.readToEnd())
+        #expect(read.utf8.count < 64 << 20)
         server.close()
     }
 

@@ -294,8 +294,7 @@ const tell = (kind, word, reasons) => {
   const state = byId("state");
   state.dataset.kind = kind;
   write("state", word);
-  const name = before?.pipeline ?? "Millrace";
-  document.title = `${word} · ${name}`;
+  document.title = `${word} · ${byId("pipeline").textContent}`;
   const notice = byId("notice");
   notice.dataset.kind = kind;
   notice.hidden = reasons.length === 0;
@@ -350,7 +349,6 @@ const hold = (label) => {
   isHeld = true;
   clearTimeout(timer);
   write("hold", label);
-  byId("hold").setAttribute("aria-pressed", String(label === "Go on"));
 };
 
 byId("hold").addEventListener("click", () => {
@@ -361,7 +359,6 @@ byId("hold").addEventListener("click", () => {
   isHeld = false;
   failures = 0;
   write("hold", "Pause");
-  byId("hold").setAttribute("aria-pressed", "false");
   ask();
 });
 
