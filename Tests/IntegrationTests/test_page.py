@@ -108,7 +108,7 @@ class PageTests(BrokerCase):
         self.assert_it_says_when_the_worker_is_gone()
 
     def wait(self, condition, what, seconds=30):
-        return wait_until(condition, lambda: f"{what}: {self.browser.complaints}", seconds, 0.2)
+        return wait_until(condition, lambda: f"{what}: {self.browser.complaints[:3]}", seconds, 0.2)
 
     def assert_numbers_move(self):
         for selector in ["#in-more", "#out-more", "#dead-more", "#partitions tr td:nth-child(4)"]:
