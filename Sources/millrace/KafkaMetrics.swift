@@ -3,20 +3,33 @@ internal import MillraceKafka
 
 /// What is known of the partitions and of librdkafka's two clients, as metrics.
 enum KafkaMetrics {
-    /// Where reading stands. `frontiers` are the worker's, `ends` the partitions' ends as far as
-    /// the consumer knows, `committed` what the group had committed: it stands in for the frontier
-    /// of a partition of which nothing has been read yet.
-    static func partitions(
-        _ assigned: [Int32], frontiers: [Int32: Int64], ends: [Int32: Int64],
-        committed: [Int32: Int64]
-    ) -> [Metric] {
-        let next = assigned.map { frontiers[$0] ?? committed[$0] }
-        let lags = zip(assigned, next).map { partition, next in
-            guard let next, let end = ends[partition] else { return nil as Int64? }
-            return max(0, end &- next)
+    /// Where reading stands in the partitions that are ours.
+    struct Places {
+        let assigned: [Int32]
+        /// The worker's.
+        let frontiers: [Int32: Int64]
+        /// The partitions' ends as far as the consumer knows.
+        let ends: [Int32: Int64]
+        /// What the group had committed: it stands in for the frontier of a partition of which
+        /// nothing has been read yet.
+        let committed: [Int32: Int64]
+
+        /// The first unfinished offset of each partition of `assigned`.
+        var next: [Int64?] { assigned.map { frontiers[$0] ?? committed[$0] } }
+
+        /// Offsets between `next` and the end of each.
+        var lags: [Int64?] {
+            zip(assigned, next).map { partition, next in
+                guard let next, let end = ends[partition] else { return nil }
+                return max(0, end &- next)
+            }
         }
+    }
+
+    /// The places as metrics.
+    static func partitions(_ places: Places) -> [Metric] {
         func samples(_ values: [Int64?]) -> [Metric.Sample] {
-            zip(assigned, values).compactMap { partition, value in
+            zip(places.assigned, values).compactMap { partition, value in
                 guard let value else { return nil }
                 return Metric.Sample(
                     labels: [("partition", String(partition))], value: .number(Double(value)))
@@ -26,15 +39,15 @@ enum KafkaMetrics {
             Metric(
                 "millrace_partition_frontier_offset", .gauge,
                 "Offset of the partition's first unfinished record: what is or will be committed.",
-                samples: samples(next)),
+                samples: samples(places.next)),
             Metric(
                 "millrace_partition_end_offset", .gauge,
                 "Offset at which the partition ended when it was last fetched from.",
-                samples: samples(assigned.map { ends[$0] })),
+                samples: samples(places.assigned.map { places.ends[$0] })),
             Metric(
                 "millrace_partition_lag_records", .gauge,
                 "Offsets between the frontier and the end of the partition.",
-                samples: samples(lags)),
+                samples: samples(places.lags)),
         ]
     }
 

@@ -24,7 +24,7 @@ extension Verb.Arguments {
     /// The value of `--log-format`.
     func logForm() throws(CommandError) -> LogForm {
         switch values["log-format"] {
-        case nil: return Output.isTerminal ? .text : .json
+        case nil: return Output.errors.isTerminal ? .text : .json
         case "text": return .text
         case "json": return .json
         case let other?:

@@ -145,6 +145,7 @@ final class RunningPipeline: Sendable {
             log(.info, "stopped")
             return .done
         case .deadlineExceeded:
+            Output.errors.endProgress()
             Output.complain(
                 "millrace: stopped before everything was acknowledged; some records will come twice"
             )
@@ -179,13 +180,28 @@ final class RunningPipeline: Sendable {
             engineVersion: pipeline.model.engineVersion,
             kafkaVersion: LibraryVersion.current.description)
         let snapshot = worker.snapshot
-        let consumer = source.statistics
         return WorkerMetrics.all(snapshot, isReady: worker.health.isReady, info: info)
-            + KafkaMetrics.partitions(
-                snapshot.assigned, frontiers: snapshot.frontiers,
-                ends: source.knownEnds(of: snapshot.assigned),
-                committed: consumer?.committed ?? [:])
-            + KafkaMetrics.clients(consumer: consumer, producer: sink.statistics)
+            + KafkaMetrics.partitions(places(snapshot))
+            + KafkaMetrics.clients(consumer: source.statistics, producer: sink.statistics)
+    }
+
+    private func places(_ snapshot: WorkerSnapshot) -> KafkaMetrics.Places {
+        KafkaMetrics.Places(
+            assigned: snapshot.assigned, frontiers: snapshot.frontiers,
+            ends: source.knownEnds(of: snapshot.assigned),
+            committed: source.statistics?.committed ?? [:])
+    }
+
+    /// What the progress line shows. Any thread.
+    func progress(untilEnd: Bool) -> Progress {
+        let snapshot = worker.snapshot
+        if untilEnd { return Progress(worker, snapshot, .untilEnd(left: snapshot.offsetsLeft)) }
+        let lags = places(snapshot).lags.compactMap { $0 }
+        return Progress(
+            worker, snapshot,
+            .service(
+                lag: lags.isEmpty ? nil : lags.reduce(0, &+),
+                inFlightBytes: snapshot.chargedBytes, boundBytes: snapshot.boundBytes))
     }
 
     private func logStart() {

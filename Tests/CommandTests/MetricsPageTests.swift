@@ -25,8 +25,9 @@ struct MetricsPageTests {
         return PrometheusText.render(
             WorkerMetrics.all(snapshot, isReady: true, info: info)
                 + KafkaMetrics.partitions(
-                    snapshot.assigned, frontiers: snapshot.frontiers,
-                    ends: [0: 42, 1: 10, 2: 5], committed: [1: 7])
+                    KafkaMetrics.Places(
+                        assigned: snapshot.assigned, frontiers: snapshot.frontiers,
+                        ends: [0: 42, 1: 10, 2: 5], committed: [1: 7]))
                 + KafkaMetrics.clients(consumer: client, producer: client))
     }
 
