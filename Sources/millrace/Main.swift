@@ -34,9 +34,8 @@ enum Main {
             }
             return run([name, "--help"])
         case "--version":
-            let libraries = Registry.libraries.map { "\($0.name) \($0.version)" }
-            Output.print(
-                "millrace \(Installation.version) (\(libraries.joined(separator: ", ")))")
+            Output.print("millrace \(Installation.version)")
+            for library in Registry.libraries { Output.print("\(library.name) \(library.version)") }
             return .done
         default: break
         }
