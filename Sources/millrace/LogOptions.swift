@@ -16,7 +16,7 @@ extension Verb.Option {
     /// `--log-format FORMAT`
     static let logFormat = Self(
         name: "log-format", value: "FORMAT",
-        summary: "text (default on a terminal) or json (default elsewhere)",
+        summary: "text (default on a terminal, with a progress line) or json (elsewhere)",
         choices: ["text", "json"])
 }
 

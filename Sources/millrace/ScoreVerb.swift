@@ -9,9 +9,9 @@ extension Verb {
     /// `millrace score PIPELINE [FILE]`
     static let score = Verb(
         name: "score", operands: "PIPELINE [FILE]",
-        summary: "Score lines without Kafka: one JSON value a line from FILE or stdin, the enriched"
-            + " ones to stdout,\nbyte for byte and in order as run would write them; dead letters"
-            + " as JSON lines to stderr.",
+        summary: "Score lines without Kafka: one JSON value a line, from FILE or stdin to stdout."
+            + "\nWhat comes out is what run would write, byte for byte and in order; dead letters"
+            + " are JSON lines on stderr.",
         options: [
             Option(name: "dead", value: "FILE", summary: "dead letters go into this file"),
             Option(name: "strict", value: nil, summary: "exit 65 where there are dead letters"),
