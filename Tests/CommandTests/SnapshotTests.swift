@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What the command prints, word for word.
+/// What the command prints of itself, word for word.
 @Suite struct HelpSnapshotTests {
     @Test func help() throws {
         let verbs = [
