@@ -40,6 +40,15 @@ struct TextStreamTests {
             text == "\(erase)1 %\(erase)one\n1 %\(erase)1 %\(erase)2 %\(erase)two\n")
     }
 
+    @Test func aProcessThatEndsAtOnceErasesTheLineWhereItCan() throws {
+        let text = try written { stream in
+            #expect(stream.showProgress { _ in "1 %" })
+            stream.endProgressIfFree()
+            #expect(!stream.showProgress { _ in "2 %" })
+        }
+        #expect(text == "\r\u{1b}[K1 %\r\u{1b}[K")
+    }
+
     @Test func theProgressLineObeysTheTerminal() throws {
         let terminal = unsafe open("/dev/ptmx", O_RDWR | O_NOCTTY)
         try #require(terminal >= 0)
