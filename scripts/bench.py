@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -34,6 +35,9 @@ START_TARGET_SECONDS = 2
 WARM_UP_SECONDS = 5
 FEED_SECONDS = 30
 LOOP_TRIES = 5
+SCRAPES_PER_SECOND = 10
+SCRAPE_SECONDS = 2
+SCRAPE_PAIRS = 12
 LOG_BYTES = 12 << 30
 
 
@@ -106,14 +110,14 @@ class Bench:
              "--delete", "--topic", topic)
 
     def pipeline(self, source, sink, model, lanes=1, header=False, **more):
-        """Writes a pipeline file; YAML takes JSON as it is."""
+        """Writes a pipeline file; YAML takes JSON as it is. `lanes` 0 is the default."""
         path = self.folder / f"pipeline-{self.runs}.yaml"
         content = {
             "name": "bench", "source": {"topic": source, "group": f"bench-{self.runs}"},
             "kafka": {"bootstrap.servers": self.bootstrap},
             "model": {"file": str(self.model(model)), "inputs": {INPUTS[model]: FIELDS}},
             "append": {"score": "probabilities[1]"},
-            "batch": {"max_records": BATCH}, "lanes": lanes,
+            "batch": {"max_records": BATCH}, **({"lanes": lanes} if lanes else {}),
             "sink": {"topic": sink, "model_header": header}}
         path.write_text(json.dumps(content | more, indent=1))
         return path
@@ -170,12 +174,20 @@ class Run:
     steady_mib: float = 0
 
 
-def reading(text, bench):
-    """The figures of a summary line; all records must be in it."""
+def cpu_seconds():
+    """What all ended children took, from their exec to their exit, as the kernel counts it. Both
+    programs are measured so: their own figures begin and end at different points."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def reading(text, bench, cpu):
+    """The figures of a summary line, with the CPU-seconds of the process; all records must be in
+    it."""
     values = dict(re.findall(r"([\w/-]+)=([\d.]+)", text))
     if int(values["records"]) != bench.records or int(values.get("dead", 0)):
         complain(f"expected {bench.records} records and none dead: {text.strip()}")
-    return Run(bench.records, float(values["rec/s"]), float(values["rec/cpu-s"]))
+    return Run(bench.records, float(values["rec/s"]), bench.records / cpu)
 
 
 def close_output(bench, topic):
@@ -194,15 +206,17 @@ def run_loop(bench, model, debian=False):
         "LD_LIBRARY_PATH": str(libraries), "FEATURES": str(bench.data / "features.f32")}
     for _ in range(LOOP_TRIES):
         topic = bench.fresh_topic()
+        before = cpu_seconds()
         done = subprocess.run(
             [bench.shared / "bench" / "limit", bench.bootstrap, "events", topic,
              bench.model(model), REPOSITORY / ".engines" / "libonnxruntime.so.1",
              str(bench.records), str(BATCH)],
             capture_output=True, text=True, env=environment, timeout=900)
+        cpu = cpu_seconds() - before
         if done.returncode == 0:
             close_output(bench, topic)
             say(f"loop {model}: {done.stdout.strip()}")
-            return reading(done.stdout, bench)
+            return reading(done.stdout, bench, cpu)
         say(f"loop {model}: {done.stderr.strip()}")
         bench.drop(topic)
         time.sleep(5)
@@ -225,6 +239,7 @@ def run_worker(bench, model, lanes=1, header=False, debian=False):
     file = bench.pipeline("events", topic, model, lanes, header)
     environment = os.environ | ({"LD_LIBRARY_PATH": DEBIAN_LIBRARIES} if debian else {})
     samples = []
+    before = cpu_seconds()
     with open(bench.folder / "worker.log", "w+") as log:
         worker = subprocess.Popen([bench.binary, "run", file, "--until-end"], text=True,
                                   stdout=subprocess.PIPE, stderr=log, env=environment)
@@ -232,13 +247,14 @@ def run_worker(bench, model, lanes=1, header=False, debian=False):
             if sample := memory_mib(worker.pid):
                 samples.append(sample)
             time.sleep(0.05)
+        cpu = cpu_seconds() - before
         text = worker.stdout.read()
         log.seek(0)
         if worker.returncode:
             complain(f"the worker ended with {worker.returncode}:\n{log.read()}")
     close_output(bench, topic)
     say(f"millrace {model} lanes={lanes} header={header} debian={debian}: {text.strip()}")
-    run = reading(text, bench)
+    run = reading(text, bench, cpu)
     run.peak_mib = max(peak for peak, _ in samples)
     run.steady_mib = statistics.median(now for _, now in samples[len(samples) // 2:])
     return run
@@ -397,13 +413,6 @@ def share_within(before, after, seconds):
     return grown[seconds] / max(grown[float("inf")], 1)
 
 
-def share_within(before, after, seconds):
-    """The share of those records that a bucket's bound of so many seconds holds: exact, where a
-    quantile is a guess within its bucket."""
-    grown = {bound: late - early for (bound, late), (_, early) in zip(after, before)}
-    return grown[seconds] / max(grown[float("inf")], 1)
-
-
 @dataclasses.dataclass
 class Latency:
     reached: float
@@ -412,11 +421,14 @@ class Latency:
     within: float
 
 
-def compiled_feeder(bench):
+def feed(bench, topic, rate, seconds):
+    """Starts to write records at that rate; the process prints the rate that it reached."""
     binary = bench.folder / "bench-feeder"
     if not binary.exists():
         tool("gcc", "-O2", FEEDER, "-o", binary, "-lrdkafka")
-    return binary
+    return subprocess.Popen(
+        [binary, bench.bootstrap, topic, str(PARTITIONS), bench.data / "events.jsonl", str(rate),
+         str(seconds)], stdout=subprocess.PIPE, text=True)
 
 
 def latency_at(bench, rate):
@@ -425,10 +437,7 @@ def latency_at(bench, rate):
     file = bench.pipeline(source, sink, "gbt", http={"listen": "127.0.0.1:0"})
     with Service(bench, file) as service:
         service.ready_after()
-        feeding = subprocess.Popen(
-            [compiled_feeder(bench), bench.bootstrap, source, str(PARTITIONS),
-             bench.data / "events.jsonl", str(rate), str(FEED_SECONDS)],
-            stdout=subprocess.PIPE, text=True)
+        feeding = feed(bench, source, rate, FEED_SECONDS)
         wait_until(lambda: buckets(service.get("/metrics")[1])[-1][1] > 0, "records arrive")
         time.sleep(WARM_UP_SECONDS)
         before = buckets(service.get("/metrics")[1])
@@ -454,6 +463,77 @@ def latency_row(bench, rate):
         f"rate above), p50 | {middle.p50_ms:.1f} ms | |",
         f"| the same, p99 (of three runs: {each}) | {middle.p99_ms:.1f} ms "
         f"| {LATENCY_TARGET_MS} ms: {met} ({middle.within:.2%} within it) |"]
+
+
+# What reading the metrics costs
+
+def cpu_ns(pid):
+    """CPU time of a process's threads, which are the same at both ends of a measurement."""
+    return sum(int((task / "schedstat").read_text().split()[0])
+               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def scrape_row(bench, rate):
+    """One loaded worker, in turn left alone and scraped: its CPU a record in both, pair by pair."""
+    source, sink = bench.fresh_topic(), bench.fresh_topic()
+    file = bench.pipeline(source, sink, "gbt", http={"listen": "127.0.0.1:0"})
+    costs = {0: [], SCRAPES_PER_SECOND: []}
+    with Service(bench, file) as service:
+        service.ready_after()
+        seconds = WARM_UP_SECONDS + 2 * SCRAPE_PAIRS * (SCRAPE_SECONDS + 0.1) + 3
+        feeding = feed(bench, source, rate, round(seconds))
+        wait_until(lambda: buckets(service.get("/metrics")[1])[-1][1] > 0, "records arrive")
+        time.sleep(WARM_UP_SECONDS)
+        for phase in range(2 * SCRAPE_PAIRS):
+            # Which of the two comes first changes, so that a drift shows in neither.
+            scrapes = SCRAPES_PER_SECOND if phase % 4 in (1, 2) else 0
+            records = buckets(service.get("/metrics")[1])[-1][1]
+            cpu = cpu_ns(service.process.pid)
+            for _ in range(SCRAPE_SECONDS * scrapes):
+                service.get("/metrics")
+                time.sleep(1 / scrapes)
+            if not scrapes:
+                time.sleep(SCRAPE_SECONDS)
+            cpu = cpu_ns(service.process.pid) - cpu
+            costs[scrapes].append(cpu / (buckets(service.get("/metrics")[1])[-1][1] - records))
+        feeding.communicate(timeout=120)
+    bench.drop(source)
+    bench.drop(sink)
+    more = statistics.median(
+        scraped / alone - 1 for alone, scraped in zip(costs[0], costs[SCRAPES_PER_SECOND]))
+    return (f"| CPU a record with {SCRAPES_PER_SECOND} scrapes a second, beside none, median of"
+            f" {SCRAPE_PAIRS} pairs of {SCRAPE_SECONDS} s | {more:+.1%} "
+            f"| less than 2 %: {verdict_of(more < 0.02)} |")
+
+
+# Lines instead of topics
+
+def score_rows(bench, pairs):
+    """`score` from file to file beside `run`, both with the lanes that they choose themselves."""
+    lines, scored = bench.folder / "lines.jsonl", bench.folder / "scored.jsonl"
+    events = (bench.data / "events.jsonl").read_bytes()
+    copies = max(1, bench.records // EVENTS)
+    with lines.open("wb") as file:
+        for _ in range(copies):
+            file.write(events)
+    rows = []
+    for model in INPUTS:
+        ratios = []
+        for _ in range(pairs):
+            ran = run_worker(bench, model, lanes=0)
+            pipeline = bench.pipeline("events", "unused", model, lanes=0)
+            started = time.monotonic()
+            with scored.open("wb") as file:
+                subprocess.run([bench.binary, "score", pipeline, lines], stdout=file, check=True)
+            rate = copies * EVENTS / (time.monotonic() - started)
+            if (written := int(tool("wc", "-l", scored).split()[0])) != copies * EVENTS:
+                complain(f"score wrote {written} records instead of {copies * EVENTS}")
+            say(f"score {model}: {rate:.0f} records/s, run: {ran.per_second:.0f}")
+            ratios.append(rate / ran.per_second)
+        middle, each = statistics.median(ratios), " ".join(f"{ratio:.1f}" for ratio in ratios)
+        rows.append(f"| fraud_{model}: records/s of `score` through those of `run` | {middle:.1f}"
+                    f" ({each}) | 2: {verdict_of(middle >= 2)} |")
+    return rows
 
 
 # The table
@@ -487,7 +567,10 @@ def measure(bench, arguments):
             f"| {median(gbt.worker, 'steady_mib'):.0f} MiB | |",
             f"| resident memory, peak | {median(gbt.worker, 'peak_mib'):.0f} MiB | |",
             f"| start to `/readyz` 200, warm disk, median of 5 | {started:.2f} s "
-            f"| {START_TARGET_SECONDS} s: {verdict_of(started <= START_TARGET_SECONDS)} |"]
+            f"| {START_TARGET_SECONDS} s: {verdict_of(started <= START_TARGET_SECONDS)} |",
+            scrape_row(bench, rate),
+            "", "| file to file, lanes by default | measured | target |", "|---|---|---|",
+            *score_rows(bench, arguments.pairs)]
     return "\n".join(machine_lines(bench, arguments.pairs) + rows) + "\n"
 
 

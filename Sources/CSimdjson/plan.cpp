@@ -177,3 +177,8 @@ void millrace_json_seal(MillraceJSONPlan *plan) noexcept {
         plan->kept.resize(plan->capacity_rows * plan->kept_words);
     }
 }
+
+#define MILLRACE_TEXT_OF(value) #value
+#define MILLRACE_TEXT(macro) MILLRACE_TEXT_OF(macro)
+
+const char *millrace_simdjson_version() noexcept { return MILLRACE_TEXT(SIMDJSON_VERSION); }

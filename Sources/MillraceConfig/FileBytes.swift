@@ -23,7 +23,8 @@ enum FileBytes {
         guard unsafe fstat(descriptor, &status) == 0 else { throw Failure(reason: lastError()) }
         let mode = status.st_mode
         guard mode & S_IFMT == S_IFREG else {
-            throw Failure(reason: mode & S_IFMT == S_IFDIR ? "is a folder" : "is not a plain file")
+            throw Failure(
+                reason: mode & S_IFMT == S_IFDIR ? "it is a folder" : "it is not a plain file")
         }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)

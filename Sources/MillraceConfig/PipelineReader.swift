@@ -2,6 +2,9 @@ internal import MillraceCore
 
 /// Reads pipeline files: all complaints of a file at once.
 package enum PipelineReader {
+    /// Of libyaml.
+    package static var libraryVersion: String { YAMLEvents.libraryVersion }
+
     /// What became of one file.
     package struct Outcome: Sendable {
         /// Nil where a complaint is an error.

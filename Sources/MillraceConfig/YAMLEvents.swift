@@ -28,6 +28,9 @@ struct YAMLSyntaxError: Error {
 
 /// The only user of libyaml: pulls its events one by one. The bytes must outlive it.
 @safe struct YAMLEvents: ~Copyable {
+    /// Of libyaml.
+    static var libraryVersion: String { unsafe String(cString: yaml_get_version_string()) }
+
     private let parser: UnsafeMutablePointer<yaml_parser_t>
 
     /// Nil where libyaml has no memory.

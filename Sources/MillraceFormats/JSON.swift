@@ -1,3 +1,4 @@
+internal import CSimdjson
 package import MillraceCore
 
 /// JSON objects: fields by JSON Pointer in, prediction fields spliced in front of the closing
@@ -11,6 +12,11 @@ package struct JSONFormat: Format {
     package let maxValueBytes: Int
     /// Longest text of one number in bytes.
     package let maxNumberBytes: Int
+
+    /// Of simdjson.
+    package static var libraryVersion: String {
+        unsafe String(cString: millrace_simdjson_version())
+    }
 
     /// Limits out of range are taken as the nearest ones in range.
     package init(maxValueBytes: Int = 8 << 20, maxNumberBytes: Int = 1024) {

@@ -12,10 +12,16 @@ internal import Synchronization
     package struct Outputs: Sendable {
         package let values: Int32
         package let deadLetters: Int32
+        /// Called around each writing of dead letters, which others may write between.
+        package let aroundDeadLetters: @Sendable (() -> Void) -> Void
 
-        package init(values: Int32, deadLetters: Int32) {
+        package init(
+            values: Int32, deadLetters: Int32,
+            aroundDeadLetters: @escaping @Sendable (() -> Void) -> Void = { $0() }
+        ) {
             self.values = values
             self.deadLetters = deadLetters
+            self.aroundDeadLetters = aroundDeadLetters
         }
     }
 
@@ -135,7 +141,11 @@ internal import Synchronization
             guard takeStage() else { return }
         }
         write(writing.values, to: outputs.values, isValues: true)
-        write(writing.deadLetters, to: outputs.deadLetters, isValues: false)
+        if writing.deadLetters.used > 0 {
+            outputs.aroundDeadLetters {
+                write(writing.deadLetters, to: outputs.deadLetters, isValues: false)
+            }
+        }
         deliveries.append(contentsOf: writing.answers)
         writing.values.reset()
         writing.deadLetters.reset()

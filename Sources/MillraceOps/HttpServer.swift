@@ -22,6 +22,9 @@ package import MillraceCore
         package init() {}
     }
 
+    /// Of libmicrohttpd.
+    package static var libraryVersion: String { unsafe String(cString: MHD_get_version()) }
+
     /// Address and port in use, `127.0.0.1:41237` or `[::1]:41237`.
     package let address: String
     /// The port in use, also when 0 was asked for.

@@ -2,8 +2,8 @@ internal import Glibc
 package import MillraceCore
 internal import Synchronization
 
-/// Writes log events to a file descriptor, one `write` a line, from any thread. A line that cannot
-/// be written is dropped: the log never holds up the worker for longer than the descriptor does.
+/// Writes log events to a stream, one `write` a line, from any thread. A line that cannot be
+/// written is dropped: the log never holds up the worker for longer than the stream does.
 package final class LogWriter: Sendable {
     /// Two clocks in nanoseconds: the time of day for the lines, and one that never goes back for
     /// the windows of the limiter.
@@ -32,19 +32,19 @@ package final class LogWriter: Sendable {
         }
     }
 
-    private let descriptor: Int32
+    private let stream: TextStream
     private let form: LogForm
     private let threshold: Log.Level
     private let clocks: Clocks
     /// Held while a line is written, so that lines come out in the order of their times.
     private let limiter = Mutex(RepeatLimiter())
 
-    /// Events below `threshold` are dropped. The descriptor stays the caller's.
+    /// Events below `threshold` are dropped.
     package init(
-        descriptor: Int32 = 2, form: LogForm, threshold: Log.Level = .info,
+        to stream: TextStream, form: LogForm, threshold: Log.Level = .info,
         clocks: Clocks = .system
     ) {
-        self.descriptor = descriptor
+        self.stream = stream
         self.form = form
         self.threshold = threshold
         self.clocks = clocks
@@ -82,15 +82,6 @@ package final class LogWriter: Sendable {
     }
 
     private func put(_ event: Log.Event) {
-        var line = LogText.line(event, wallNs: clocks.wallNs(), form: form)
-        line.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while let start = rest.baseAddress, unsafe !rest.isEmpty {
-                let written = unsafe Glibc.write(descriptor, start, rest.count)
-                if written < 0 && errno == EINTR { continue }
-                guard written > 0 else { return }
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-            }
-        }
+        stream.write(LogText.line(event, wallNs: clocks.wallNs(), form: form))
     }
 }

@@ -65,7 +65,9 @@ internal import Synchronization
             do {
                 try verifyTopics()
                 if shared.settings.untilEnd {
-                    end = EndTracker(ends: try source.endOffsets(timeoutMs: 10_000))
+                    let ends = try source.endOffsets(timeoutMs: 10_000)
+                    end = EndTracker(ends: ends)
+                    shared.status.withLock { $0.ends = ends }
                 }
                 try source.start()
                 shared.status.withLock { $0.startProblem = nil }
@@ -106,6 +108,7 @@ internal import Synchronization
             case .lost(let partitions): lose(partitions)
             case .reachedEnd(let partition, let offset):
                 end?.reachedEnd(partition, offset: offset)
+                if end != nil { shared.status.withLock { _ = $0.readToEnd.insert(partition) } }
             case .problem(let error):
                 if error.isFatal {
                     shared.end(.unavailable("input failed: \(error)"))

@@ -160,7 +160,8 @@ package final class Worker: Sendable {
                 counters: counters, timings: timings, frontiers: frontiers,
                 chargedBytes: chargedBytes, boundBytes: settings.boundBytes, lanes: lanes.count,
                 maxRecords: settings.batch.maxRecords, assigned: status.assigned,
-                rebalances: status.rebalances, isPaused: status.isPaused, pauses: status.pauses)
+                rebalances: status.rebalances, isPaused: status.isPaused, pauses: status.pauses,
+                ends: status.ends, readToEnd: status.readToEnd)
         }
     }
 }

@@ -27,6 +27,9 @@ final class WorkerShared: Sendable {
         var rebalances: UInt64 = 0
         var isPaused = false
         var pauses: UInt64 = 0
+        /// `untilEnd`: see `WorkerSnapshot`.
+        var ends: [Int32: Int64] = [:]
+        var readToEnd: Set<Int32> = []
         /// Why lanes hold, by lane.
         var holds: [Int: String] = [:]
         /// Why the start has not come through yet.

@@ -17,6 +17,26 @@ package struct WorkerSnapshot: Sendable {
     package var rebalances: UInt64 = 0
     package var isPaused = false
     package var pauses: UInt64 = 0
+    /// `untilEnd`: where each partition ended when the worker started.
+    package var ends: [Int32: Int64] = [:]
+    /// `untilEnd`: the partitions at whose end the source has been at least once.
+    package var readToEnd: Set<Int32> = []
+
+    /// `untilEnd`: offsets between what is finished and the ends, of our partitions. Nil while it
+    /// is not known of each where its reading begins.
+    package var offsetsLeft: Int64? {
+        guard !assigned.isEmpty, !ends.isEmpty else { return nil }
+        var left: Int64 = 0
+        for partition in assigned {
+            let end = ends[partition] ?? 0
+            if let frontier = frontiers[partition] {
+                left &+= max(0, end &- frontier)
+            } else if end > 0, !readToEnd.contains(partition) {
+                return nil
+            }
+        }
+        return left
+    }
 }
 
 /// How long the steps of the records' way take, since the start.

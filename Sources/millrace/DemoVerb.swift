@@ -50,7 +50,7 @@ private final class Demo: Sendable {
     func run() throws(CommandError) -> ExitCode {
         Signals.block()
         let summary = RunSummary()
-        let writer = LogWriter(form: .text, threshold: .warning)
+        let writer = LogWriter(to: Output.errors, form: .text, threshold: .warning)
         defer { writer.flush() }
         let cluster = try embedded { () throws(ServiceError) in try MockCluster(brokerCount: 1) }
         let checked = try open(brokers: cluster.bootstrapServers, log: writer.log)

@@ -5,8 +5,8 @@ extension Verb {
     /// `millrace explain FILE`
     static let explain = Verb(
         name: "explain", operands: "FILE",
-        summary: "Tell in sentences what the pipeline will do: what is read, what happens to a bad"
-            + " record,\nwhen offsets move, how much memory it takes. Asks no broker.",
+        summary: "Tell in sentences what the pipeline will do. Asks no broker.\nWhat is read, what"
+            + " happens to a bad record, when offsets move, how much memory it takes.",
         options: [],
         run: { arguments throws(CommandError) in
             guard arguments.operands.count == 1 else {

@@ -16,7 +16,7 @@ extension Verb.Option {
     /// `--log-format FORMAT`
     static let logFormat = Self(
         name: "log-format", value: "FORMAT",
-        summary: "text (default on a terminal) or json (default elsewhere)",
+        summary: "text (default on a terminal, with a progress line) or json (elsewhere)",
         choices: ["text", "json"])
 }
 
@@ -24,7 +24,7 @@ extension Verb.Arguments {
     /// The value of `--log-format`.
     func logForm() throws(CommandError) -> LogForm {
         switch values["log-format"] {
-        case nil: return Output.isTerminal ? .text : .json
+        case nil: return Output.errors.isTerminal ? .text : .json
         case "text": return .text
         case "json": return .json
         case let other?:

@@ -34,9 +34,8 @@ enum Main {
             }
             return run([name, "--help"])
         case "--version":
-            let libraries = Registry.libraries.map { "\($0.name) \($0.version)" }
-            Output.print(
-                "millrace \(Installation.version) (\(libraries.joined(separator: ", ")))")
+            Output.print("millrace \(Installation.version)")
+            for library in Registry.libraries { Output.print("\(library.name) \(library.version)") }
             return .done
         default: break
         }
@@ -61,8 +60,9 @@ enum Main {
     private static func refusal(of word: String) -> String {
         let isOption = word.hasPrefix("-")
         let known = isOption ? options.map { "--\($0.name)" } : verbs.map(\.name) + ["help"]
+        let question = Suggestion.question(for: word, among: known)
         return (isOption ? "unknown option" : "no verb") + " '\(word)'"
-            + Suggestion.question(for: word, among: known) + "; see millrace --help"
+            + (question.isEmpty ? "; see millrace --help" : question)
     }
 
     private static var help: String {

@@ -9,7 +9,14 @@ enum ModelFile {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw unreadable(path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ModelError(.unreadable, "model '\(path)' is not a regular file")
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            throw ModelError(
+                .unreadable,
+                "cannot read model '\(path)': it is "
+                    + (isFolder ? "a folder; name the model's file in it" : "not a plain file"))
+        }
+        guard status.st_size > 0 else {
+            throw ModelError(.invalid, "model '\(path)' is an empty file; copy it again")
         }
         var head: [UInt8] = []
         try unsafe read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
@@ -72,7 +79,7 @@ enum ModelFile {
     }
 
     private static func unreadable(_ path: String) -> ModelError {
-        let reason = unsafe String(cString: strerror(errno))
+        let reason = unsafe String(cString: strerror(errno)).lowercased()
         return ModelError(.unreadable, "cannot read model '\(path)': \(reason)")
     }
 }

@@ -1,8 +1,12 @@
 internal import Glibc
+internal import MillraceOps
 internal import Synchronization
 
 /// Writing to the standard streams, whole text at a time.
 enum Output {
+    /// Stderr: log lines, complaints and the progress line.
+    static let errors = TextStream(descriptor: STDERR_FILENO)
+    private static let values = TextStream(descriptor: STDOUT_FILENO)
     private static let isStdoutClosed = Atomic<Bool>(false)
 
     /// Whether a text for stdout did not get through, e.g. as its reader (`| head`) has gone.
@@ -19,13 +23,13 @@ enum Output {
 
     /// To stdout, control characters shown escaped.
     static func print(_ text: String) {
-        if !write(text + "\n", to: STDOUT_FILENO) {
+        if !values.write(escaped(text) + "\n") {
             isStdoutClosed.store(true, ordering: .relaxed)
         }
     }
 
     /// To stderr, control characters shown escaped.
-    static func complain(_ text: String) { _ = write(text + "\n", to: STDERR_FILENO) }
+    static func complain(_ text: String) { errors.write(escaped(text) + "\n") }
 
     /// Names of files and words of the command line may hold anything; a terminal must not obey it.
     private static func escaped(_ text: String) -> String {
@@ -39,22 +43,4 @@ enum Output {
         }
         return String(shown)
     }
-
-    private static func write(_ text: String, to file: Int32) -> Bool {
-        let bytes = Array(escaped(text).utf8)
-        var start = 0
-        while start < bytes.count {
-            let written = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe Glibc.write(
-                    file, buffer.baseAddress.map { unsafe $0 + start }, bytes.count - start)
-            }
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { return false }
-            start += written
-        }
-        return true
-    }
-
-    /// Whether stderr is a terminal.
-    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 }

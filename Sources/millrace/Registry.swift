@@ -1,8 +1,11 @@
+internal import CCrypto
+internal import CJemalloc
 internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceFormats
 internal import MillraceKafka
 internal import MillraceONNX
+internal import MillraceOps
 
 /// The one list of formats and engines. A new one is a line here (CONTRIBUTING.md).
 enum Registry {
@@ -13,13 +16,23 @@ enum Registry {
         }
     }
 
-    /// Names and versions of the libraries that are looked for at run time.
+    /// Names and versions of the libraries in this process: those that are looked for when it
+    /// starts or loads a model, then those that it is linked with.
     static var libraries: [(name: String, version: String)] {
         let onnx = OnnxEngine(searchFolders: Installation.libraryFolders)
         return [
             ("librdkafka", LibraryVersion.current.description),
             (onnx.name, onnx.libraryVersion ?? "not found"),
+            ("simdjson", JSONFormat.libraryVersion),
+            ("libyaml", PipelineReader.libraryVersion),
+            ("libmicrohttpd", HttpServer.libraryVersion),
+            ("libcrypto", unsafe text(OpenSSL_version(OPENSSL_VERSION_STRING))),
+            ("jemalloc", unsafe text(millrace_jemalloc_version())),
         ]
+    }
+
+    private static func text(_ version: UnsafePointer<CChar>?) -> String {
+        unsafe version.map { unsafe String(cString: $0) } ?? "of an unknown version"
     }
 
     /// All engines; the first that recognizes the file's content runs it.

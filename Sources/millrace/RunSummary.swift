@@ -17,16 +17,16 @@ struct RunSummary {
         let cpu = Self.cpuSeconds()
         let records = counters.finished
         return "records=\(records) dead=\(counters.deadTotal)"
-            + " wall=\(Self.fixed(wall, 3)) cpu=\(Self.fixed(cpu, 3))"
-            + " rec/s=\(Self.fixed(Double(records) / max(wall, 1e-9), 0))"
-            + " rec/cpu-s=\(Self.fixed(Double(records) / max(cpu, 1e-9), 0))"
+            + " wall=\(Compact.fixed(wall, 3)) cpu=\(Compact.fixed(cpu, 3))"
+            + " rec/s=\(Compact.fixed(Double(records) / max(wall, 1e-9), 0))"
+            + " rec/cpu-s=\(Compact.fixed(Double(records) / max(cpu, 1e-9), 0))"
             + " mean_batch=\(counters.batches > 0 ? counters.finished / counters.batches : 0)"
             + " p50_ms=\(Self.milliseconds(latency.quantile(0.5)))"
             + " p99_ms=\(Self.milliseconds(latency.quantile(0.99)))"
     }
 
     private static func milliseconds(_ us: Int64?) -> String {
-        us.map { fixed(Double($0) / 1e3, 1) } ?? "-"
+        us.map { Compact.fixed(Double($0) / 1e3, 1) } ?? "-"
     }
 
     private static func cpuSeconds() -> Double {
@@ -34,18 +34,5 @@ struct RunSummary {
         unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         let micros = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
         return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(micros) / 1e6
-    }
-
-    /// The number with that many digits behind the point.
-    private static func fixed(_ value: Double, _ digits: Int) -> String {
-        var scale = 1.0
-        for _ in 0..<digits { scale *= 10 }
-        let scaled = (value * scale).rounded()
-        guard scaled.isFinite, abs(scaled) < 1e15 else { return "-" }
-        let whole = Int64(scaled)
-        if digits == 0 { return String(whole) }
-        let fraction = String(abs(whole) % Int64(scale))
-        let zeros = String(repeating: "0", count: digits - fraction.count)
-        return "\(whole / Int64(scale)).\(zeros)\(fraction)"
     }
 }

@@ -20,15 +20,21 @@ extension Verb {
             }
             Signals.block()
             let summary = RunSummary()
+            let form = try arguments.logForm()
             let writer = LogWriter(
-                form: try arguments.logForm(), threshold: try arguments.logLevel())
+                to: Output.errors, form: form, threshold: try arguments.logLevel())
             defer { writer.flush() }
             let untilEnd = arguments.isSet("until-end")
             let checked = try RunningPipeline.open(
                 path: arguments.operands[0], environment: Environment.variables, log: writer.log)
             let running = try RunningPipeline(checked, untilEnd: untilEnd, log: writer.log)
             Signals.onStop { running.requestStop() }
+            if ProgressDisplay.isWanted(form) {
+                ProgressDisplay.begin { running.progress(untilEnd: untilEnd) }
+            }
+            defer { Output.errors.endProgress() }
             let code = try running.run()
+            Output.errors.endProgress()
             if untilEnd {
                 Output.print(summary.line(running.worker.counters, running.worker.latency))
             }

@@ -146,6 +146,7 @@ final class RunningPipeline: Sendable {
             log(.info, "stopped")
             return .done
         case .deadlineExceeded:
+            Output.errors.endProgress()
             Output.complain(
                 "millrace: stopped before everything was acknowledged; some records will come twice"
             )
@@ -185,10 +186,21 @@ final class RunningPipeline: Sendable {
 
     private func metrics() -> [Metric] {
         let snapshot = worker.snapshot
-        let consumer = source.statistics
         return WorkerMetrics.all(snapshot, isReady: worker.health.isReady, info: info)
             + KafkaMetrics.partitions(Self.progress(snapshot, source))
-            + KafkaMetrics.clients(consumer: consumer, producer: sink.statistics)
+            + KafkaMetrics.clients(consumer: source.statistics, producer: sink.statistics)
+    }
+
+    /// What the progress line shows. Any thread.
+    func progress(untilEnd: Bool) -> Progress {
+        let snapshot = worker.snapshot
+        if untilEnd { return Progress(worker, snapshot, .untilEnd(left: snapshot.offsetsLeft)) }
+        let lags = Self.progress(snapshot, source).compactMap(\.lag)
+        return Progress(
+            worker, snapshot,
+            .service(
+                lag: lags.isEmpty ? nil : lags.reduce(0, &+),
+                inFlightBytes: snapshot.chargedBytes, boundBytes: snapshot.boundBytes))
     }
 
     private static func progress(

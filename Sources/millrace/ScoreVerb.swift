@@ -9,9 +9,9 @@ extension Verb {
     /// `millrace score PIPELINE [FILE]`
     static let score = Verb(
         name: "score", operands: "PIPELINE [FILE]",
-        summary: "Score lines without Kafka: one JSON value a line from FILE or stdin, the enriched"
-            + " ones to stdout,\nbyte for byte and in order as run would write them; dead letters"
-            + " as JSON lines to stderr.",
+        summary: "Score lines without Kafka: one JSON value a line, from FILE or stdin to stdout."
+            + "\nWhat comes out is what run would write, byte for byte and in order; dead letters"
+            + " are JSON lines on stderr.",
         options: [
             Option(name: "dead", value: "FILE", summary: "dead letters go into this file"),
             Option(name: "strict", value: nil, summary: "exit 65 where there are dead letters"),
@@ -28,19 +28,29 @@ extension Verb {
             if let lanes, lanes > 256 {
                 throw CommandError(.usage, "--lanes takes at most 256, not '\(lanes)'")
             }
+            let form = try arguments.logForm()
             let writer = LogWriter(
-                form: try arguments.logForm(), threshold: try arguments.logLevel(default: "warning")
-            )
+                to: Output.errors, form: form,
+                threshold: try arguments.logLevel(default: "warning"))
             defer { writer.flush() }
+            // Lines on the terminal would mix with it.
+            let mayShowProgress = ProgressDisplay.isWanted(form) && isatty(STDOUT_FILENO) == 0
+            if mayShowProgress {
+                Signals.block()
+                Signals.beforeEnd { Output.errors.endProgressIfFree() }
+            }
             let summary = RunSummary()
             let pipeline = try RunningPipeline.open(
                 path: arguments.operands[0], environment: Environment.variables, log: writer.log)
             let files = try ScoreFiles(
                 input: arguments.operands.dropFirst().first, deadLetters: arguments.values["dead"])
             defer { files.close() }
-            return try Scoring(
-                pipeline, files, lanes: lanes, isStrict: arguments.isSet("strict"), log: writer.log
-            ).run(summary)
+            let scoring = try Scoring(
+                pipeline, files, lanes: lanes, isStrict: arguments.isSet("strict"), log: writer.log)
+            // What a person types shows on the terminal as well.
+            if mayShowProgress, isatty(files.input) == 0 { scoring.showProgress(of: files.input) }
+            defer { Output.errors.endProgress() }
+            return try scoring.run(summary)
         })
 }
 
@@ -54,9 +64,14 @@ private struct Scoring {
         _ pipeline: CheckedPipeline, _ files: ScoreFiles, lanes: Int?, isStrict: Bool, log: Log
     ) throws(CommandError) {
         self.isStrict = isStrict
+        let isOnTerminal = isatty(files.deadLetters) == 1
         do throws(ServiceError) {
             sink = try LineSink(
-                LineSink.Outputs(values: STDOUT_FILENO, deadLetters: files.deadLetters),
+                LineSink.Outputs(
+                    values: STDOUT_FILENO, deadLetters: files.deadLetters,
+                    aroundDeadLetters: { write in
+                        if isOnTerminal { Output.errors.lend(write) } else { write() }
+                    }),
                 maxLineBytes: pipeline.file.value.maxBytes)
         } catch {
             throw CommandError(.unavailable, error.description)
@@ -69,6 +84,19 @@ private struct Scoring {
         sink.onFailure { worker.requestStop() }
     }
 
+    /// `input` is a descriptor; where it is a file, its position tells how far the run is.
+    func showProgress(of input: Int32) {
+        let worker = lineRun.worker
+        let start = lseek(input, 0, SEEK_CUR)
+        let total = ScoreFiles.byteCount(of: input).map { $0 &- start }
+        ProgressDisplay.begin {
+            let position = lseek(input, 0, SEEK_CUR)
+            return Progress(
+                worker, worker.snapshot,
+                .lines(doneBytes: position &- start, totalBytes: position < 0 ? nil : total))
+        }
+    }
+
     func run(_ summary: RunSummary) throws(CommandError) -> ExitCode {
         do throws(CommandError) {
             try lineRun.run()
@@ -77,6 +105,7 @@ private struct Scoring {
             throw error
         }
         if let failure = sink.outputFailure { return try end(failure) }
+        Output.errors.endProgress()
         let counters = lineRun.worker.counters
         Output.complain(summary.line(counters, lineRun.worker.latency))
         return isStrict && counters.deadTotal > 0 ? .badData : .done
@@ -153,6 +182,14 @@ private struct ScoreFiles {
         guard let one = status(of: one), let other = status(of: other) else { return false }
         return one.st_mode & S_IFMT == S_IFREG && one.st_dev == other.st_dev
             && one.st_ino == other.st_ino
+    }
+
+    /// The size of a file; nil for pipes and the like.
+    static func byteCount(of descriptor: Int32) -> Int? {
+        guard let status = status(of: descriptor), status.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
+        return Int(status.st_size)
     }
 
     private static func status(of descriptor: Int32) -> stat? {

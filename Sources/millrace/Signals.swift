@@ -1,4 +1,5 @@
 internal import Glibc
+internal import MillraceOps
 internal import MillraceWorker
 
 /// SIGTERM and SIGINT, taken by one thread with sigwait instead of handlers.
@@ -8,7 +9,8 @@ enum Signals {
     static func ignoreClosedPipes() { signal(SIGPIPE, SIG_IGN) }
 
     /// Blocks the two signals in the calling thread and all threads made after: call it before the
-    /// first thread is made, by a verb that calls `onStop`. Other verbs just end by them.
+    /// first thread is made, by a verb that calls `onStop` or `beforeEnd`. Other verbs just end by
+    /// them.
     static func block() {
         var set = stopSignals()
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
@@ -19,17 +21,31 @@ enum Signals {
     /// was not committed.
     static func onStop(_ stop: @escaping @Sendable () -> Void) {
         _ = WorkerThread(name: "signals") {
-            wait()
+            _ = wait()
             stop()
-            wait()
+            _ = wait()
+            Output.errors.endProgressIfFree()
             _exit(ExitCode.tryAgain.rawValue)
         }
     }
 
-    private static func wait() {
+    /// Has `body` run on a thread of its own before the first signal ends the process as it would
+    /// have without us.
+    static func beforeEnd(_ body: @escaping @Sendable () -> Void) {
+        _ = WorkerThread(name: "signals") {
+            let number = wait()
+            body()
+            var set = stopSignals()
+            unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+            raise(number)
+        }
+    }
+
+    private static func wait() -> Int32 {
         var set = stopSignals()
         var number: Int32 = 0
         unsafe sigwait(&set, &number)
+        return number
     }
 
     private static func stopSignals() -> sigset_t {

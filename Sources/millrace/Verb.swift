@@ -86,13 +86,15 @@ struct Verb: Sendable {
     private func refusal(of word: UnsafeMutablePointer<CChar>?, code: Int32) -> CommandError {
         let text = unsafe word.map { unsafe String(cString: $0) } ?? ""
         let colon = Int32(UInt8(ascii: ":"))
-        var reason = "unknown option '\(text)'" + suggestion(for: text)
+        var reason = "unknown option '\(text)'"
+        var hint = suggestion(for: text)
         if code == colon {
-            reason = "option '\(text)' needs a value"
+            (reason, hint) = ("option '\(text)' needs a value", "")
         } else if let option = options.first(where: { text.hasPrefix("--\($0.name)=") }) {
-            reason = "option '--\(option.name)' takes no value"
+            (reason, hint) = ("option '--\(option.name)' takes no value", "")
         }
-        return CommandError(.usage, "\(reason); see millrace \(name) --help")
+        if hint.isEmpty { hint = "; see millrace \(name) --help" }
+        return CommandError(.usage, reason + hint)
     }
 
     /// `; did you mean '--x'?`, or nothing.
@@ -106,18 +108,18 @@ struct Verb: Sendable {
     /// The first line of the summary: what stands beside the name in a list of verbs.
     var headline: String { String(summary.prefix { $0 != "\n" }) }
 
-    /// The help text.
+    /// The help text, without the end of its last line.
     var help: String {
-        var text = "usage: millrace \(name)"
-        if !options.isEmpty { text += " [OPTION...]" }
-        if !operands.isEmpty { text += " \(operands)" }
-        text += "\n\n\(summary)\n"
-        if !options.isEmpty { text += "\n" }
+        var lines = ["usage: millrace \(name)"]
+        if !options.isEmpty { lines[0] += " [OPTION...]" }
+        if !operands.isEmpty { lines[0] += " \(operands)" }
+        lines += ["", summary]
+        if !options.isEmpty { lines.append("") }
         for option in options {
             let left = "  --\(option.name)" + (option.value.map { " \($0)" } ?? "")
-            text += left + String(repeating: " ", count: max(2, 28 - left.count))
-            text += option.summary + "\n"
+            lines.append(
+                left + String(repeating: " ", count: max(2, 28 - left.count)) + option.summary)
         }
-        return text
+        return lines.joined(separator: "\n")
     }
 }

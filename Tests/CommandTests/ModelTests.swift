@@ -53,8 +53,8 @@ struct ModelTests {
     }
 
     @Test(arguments: [
-        ("nothere.onnx", "cannot read model"), ("\"$T\"", "is not a regular file"),
-        ("\"$T/empty\"", "is not a model"), ("\"$T/text\"", "is not a model"),
+        ("nothere.onnx", "cannot read model"), ("\"$T\"", "it is a folder"),
+        ("\"$T/empty\"", "is an empty file"), ("\"$T/text\"", "is not a model"),
         ("README.md", "is not a model"),
     ])
     func whatIsNoModelIs65(path: String, says: String) throws {

@@ -17,7 +17,7 @@ enum ImportRules {
         "MillraceOps": ["MillraceCore", "CMicrohttpd"],
         "millrace": [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto",
+            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto", "CJemalloc",
         ],
     ]
 

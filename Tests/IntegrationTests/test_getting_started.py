@@ -1,10 +1,11 @@
 """docs/getting-started.md is true: its files and commands are taken out of the page and run in
-order, in an empty folder, on a real broker. The first section is not: set-up, build and broker are
-what scripts/test and these tests have done already."""
+order, in an empty folder, on a real broker. The set-up runs where these tests are, which finds most
+of it done, and with MILLRACE_LONG_TESTS=1 in a clean clone; the broker is one of the tests."""
 import collections
 import json
 import os
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -17,10 +18,56 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# (\S+\.(?:py|yaml))\n")
 
 
-def blocks():
-    """Language and text of each fenced block behind the first section."""
+def blocks(is_set_up=False):
+    """Language and text of each fenced block: of the first section, or of those behind it."""
     page = (REPOSITORY / "docs" / "getting-started.md").read_text()
-    return BLOCK.findall(page[page.index("\n## 2. "):])
+    end = page.index("\n## 2. ")
+    return BLOCK.findall(page[:end] if is_set_up else page[end:])
+
+
+class SetUpTests(unittest.TestCase):
+    def setUp(self):
+        if shutil.which("swift") is None:
+            self.skipTest("needs swift on PATH")
+        (_, self.commands), (_, self.broker) = blocks(is_set_up=True)
+
+    def run_set_up(self, folder):
+        """The set-up's commands, as they stand; then `millrace` and `python` are those of the
+        folder, and `python` has all that the page's files import."""
+        imports = {name for language, text in blocks() if language == "python"
+                   for name in re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)}
+        self.assertIn("skl2onnx", imports)
+        after = f"command -v millrace python\npython -c 'import {', '.join(sorted(imports))}'\n"
+        path = ":".join(p for p in os.environ["PATH"].split(":") if ".venv" not in p)
+        done = subprocess.run(["bash", "-e"], input=self.commands + after, cwd=folder, text=True,
+                              capture_output=True, env=os.environ | {"PATH": path}, timeout=3600)
+        self.assertEqual(done.returncode, 0, f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        self.assertEqual(done.stdout.splitlines()[-2:],
+                         [f"{folder}/.build/release/millrace", f"{folder}/.venv/bin/python"])
+
+    def test_the_set_up_works_where_all_is_there(self):
+        self.run_set_up(REPOSITORY)
+
+    @unittest.skipUnless(os.environ.get("MILLRACE_LONG_TESTS"),
+                         "takes long; MILLRACE_LONG_TESTS=1 runs it")
+    def test_the_set_up_works_in_a_clean_clone(self):
+        pins = (REPOSITORY / "scripts" / "dev-requirements.txt").read_text()
+        [small] = re.findall(r"^flatbuffers==.*$", pins, re.MULTILINE)
+        folder = scratch() / records.new_name("set-up")
+        reachable = subprocess.run(
+            [REPOSITORY / ".venv" / "bin" / "python", "-m", "pip", "download", "--no-deps",
+             "--dest", folder / "wheels", small], capture_output=True, timeout=300)
+        if reachable.returncode:
+            self.skipTest("needs the package index")
+        subprocess.run(["git", "clone", "--quiet", REPOSITORY, folder / "clone"], check=True)
+        self.run_set_up(folder / "clone")
+
+    def test_the_broker_is_that_of_the_compose_file(self):
+        compose = (REPOSITORY / "docker" / "compose.yaml").read_text()
+        images = set(re.findall(r"image: (apache/kafka:\S+)", compose))
+        self.assertEqual(set(re.findall(r"apache/kafka:\S+", self.broker)), images)
+        [port] = re.findall(r"--publish (\d+):9092 ", self.broker)
+        self.assertIn(f"export KAFKA_BROKERS=localhost:{port}\n", self.broker)
 
 
 class GettingStartedTests(unittest.TestCase):

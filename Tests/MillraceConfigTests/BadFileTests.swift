@@ -30,7 +30,7 @@ import Testing
 
     @Test func aFolderIsNotAFile() {
         let outcome = PipelineReader.read(path: "/", environment: [:])
-        #expect(short(outcome.complaints) == ["1:1: cannot read it: is a folder"])
+        #expect(short(outcome.complaints) == ["1:1: cannot read it: it is a folder"])
     }
 
     @Test func complaintsAreBounded() {

@@ -303,7 +303,7 @@ extension BadPiece {
         BadPiece(
             .kafka, "kafka: {bootstrap.servers: a, ssl.ca.location: {file: /}}",
             [
-                "3:55: cannot read '/' for 'ssl.ca.location': is a folder"
+                "3:55: cannot read '/' for 'ssl.ca.location': it is a folder"
             ]),
         BadPiece(
             .kafka, #"kafka: {bootstrap.servers: ""}"#,

@@ -178,7 +178,7 @@ struct LogWriterTests {
     @Test func writesFromTheThresholdOn() throws {
         let pipe = try Pipe()
         let writer = LogWriter(
-            descriptor: pipe.writeEnd, form: .text, threshold: .warning,
+            to: TextStream(descriptor: pipe.writeEnd), form: .text, threshold: .warning,
             clocks: ManualClock().clocks)
         for level in Log.Level.allCases { writer.log(level, "m", [("k", "v")]) }
         #expect(
@@ -190,7 +190,8 @@ struct LogWriterTests {
     @Test func saysHowOftenARepeatedEventWasHeldBack() throws {
         let pipe = try Pipe()
         let clock = ManualClock()
-        let writer = LogWriter(descriptor: pipe.writeEnd, form: .text, clocks: clock.clocks)
+        let writer = LogWriter(
+            to: TextStream(descriptor: pipe.writeEnd), form: .text, clocks: clock.clocks)
         for _ in 0..<14 { writer.log(.error, "broker down", [("broker", "b1")]) }
         clock.advance(seconds: 10)
         writer.log(.info, "next")
@@ -207,7 +208,8 @@ struct LogWriterTests {
 
     @Test func linesOfManyThreadsStayWhole() async throws {
         let pipe = try Pipe()
-        let writer = LogWriter(descriptor: pipe.writeEnd, form: .json, threshold: .debug)
+        let writer = LogWriter(
+            to: TextStream(descriptor: pipe.writeEnd), form: .json, threshold: .debug)
         await withTaskGroup { group in
             for task in 0..<8 {
                 group.addTask {
@@ -222,7 +224,7 @@ struct LogWriterTests {
     }
 
     @Test func aClosedDescriptorIsNoTrouble() {
-        let writer = LogWriter(descriptor: -1, form: .text)
+        let writer = LogWriter(to: TextStream(descriptor: -1), form: .text)
         writer.log(.error, "nobody reads this")
         writer.flush()
     }

@@ -244,6 +244,10 @@ MillraceAppendProgress millrace_json_append(
 /// its value, infinite where it overflows.
 bool millrace_json_number(const uint8_t *text, size_t count, double *value) MILLRACE_NOEXCEPT;
 
+/// simdjson's version, of the headers: the library does not tell, and another one would have
+/// another name.
+const char *millrace_simdjson_version(void) MILLRACE_NOEXCEPT;
+
 #ifdef __cplusplus
 }
 #endif
