@@ -1,33 +1,25 @@
 """The benchmark; scripts/bench starts it and says how. Progress goes to stderr, the table to
 stdout."""
 import argparse
-import atexit
 import dataclasses
 import datetime
-import json
 import os
 import pathlib
 import platform
 import re
 import resource
-import shutil
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+from bench_kit import (BATCH, EVENTS, INPUTS, PARTITIONS, REPOSITORY, complain, prepare, say, tool,
+                       wait_until)
+
 FEEDER = REPOSITORY / "scripts" / "bench-feeder.c"
 PAGE = REPOSITORY / "docs" / "performance.md"
 MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
-EVENTS = 200_000
-BATCH = 512
-PARTITIONS = 4
-FIELDS = ["/amount", "/hour", *(f"/v{n}" for n in range(2, 16))]
-INPUTS = {"gbt": "features", "mlp": "X"}
 TARGETS = {"gbt": 0.80, "mlp": 0.75}
 DEBIAN_LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
 LATENCY_TARGET_MS = 10
@@ -38,129 +30,6 @@ LOOP_TRIES = 5
 SCRAPES_PER_SECOND = 10
 SCRAPE_SECONDS = 2
 SCRAPE_PAIRS = 12
-LOG_BYTES = 12 << 30
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr)
-
-
-def complain(text):
-    sys.exit(f"bench: {text}")
-
-
-def tool(*command, environment=None, timeout=900):
-    """Runs a command to its end and returns what it prints."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                          timeout=timeout, env=os.environ | (environment or {}))
-    if done.returncode:
-        complain(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def wait_until(condition, what, seconds=60, every=0.002):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            complain(f"not within {seconds} s: {what}")
-        time.sleep(every)
-    return value
-
-
-def shared_folder():
-    """The folder with kafka/ and bench/: MILLRACE_SHARED, or `shared` beside the repository."""
-    named = os.environ.get("MILLRACE_SHARED")
-    places = [pathlib.Path(named)] if named else [REPOSITORY.parent / "shared"]
-    if not named:  # a worktree lies elsewhere than the repository that it belongs to
-        git = tool("git", "-C", REPOSITORY, "rev-parse", "--git-common-dir").strip()
-        places.append((REPOSITORY / git).resolve().parent.parent / "shared")
-    for place in places:
-        if (place / "kafka" / "kafka").exists() and (place / "bench" / "limit").exists():
-            return place.resolve()
-    complain("needs shared/kafka and shared/bench; MILLRACE_SHARED names the folder of both")
-
-
-@dataclasses.dataclass
-class Bench:
-    """What all measurements share."""
-    binary: pathlib.Path
-    records: int
-    folder: pathlib.Path
-    shared: pathlib.Path
-    data: pathlib.Path
-    bootstrap: str = ""
-    runs: int = 0
-
-    def loader(self, *arguments):
-        return tool(sys.executable, self.shared / "bench" / "loader.py", self.bootstrap,
-                    *arguments)
-
-    def model(self, name):
-        return self.data / f"fraud_{name}.onnx"
-
-    def fresh_topic(self):
-        self.runs += 1
-        topic = f"out-{self.runs}"
-        self.loader("create", PARTITIONS, topic)
-        return topic
-
-    def drop(self, topic):
-        """Deletes the topic, so that neither disk nor page cache fill up with old output."""
-        tool(self.shared / "kafka" / "kafka", "topics", "--bootstrap-server", self.bootstrap,
-             "--delete", "--topic", topic)
-
-    def pipeline(self, source, sink, model, lanes=1, header=False, **more):
-        """Writes a pipeline file; YAML takes JSON as it is. `lanes` 0 is the default."""
-        path = self.folder / f"pipeline-{self.runs}.yaml"
-        content = {
-            "name": "bench", "source": {"topic": source, "group": f"bench-{self.runs}"},
-            "kafka": {"bootstrap.servers": self.bootstrap},
-            "model": {"file": str(self.model(model)), "inputs": {INPUTS[model]: FIELDS}},
-            "append": {"score": "probabilities[1]"},
-            "batch": {"max_records": BATCH}, **({"lanes": lanes} if lanes else {}),
-            "sink": {"topic": sink, "model_header": header}}
-        path.write_text(json.dumps(content | more, indent=1))
-        return path
-
-
-def broker_folder(folder):
-    """Where the broker keeps its log: in memory where there is room, so that the disk's flushes are
-    not measured."""
-    memory = pathlib.Path("/dev/shm")
-    if not memory.is_dir() or shutil.disk_usage(memory).free < LOG_BYTES:
-        say("no room in /dev/shm: the broker writes to a disk, whose flushes show in the latency")
-        return folder / "kafka"
-    made = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-", dir=memory))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made / "kafka"
-
-
-def prepare(arguments):
-    """Data, broker and input topic; all but the data ends with the process."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shared = shared_folder()
-    made = os.environ.get("W")
-    data = (pathlib.Path(made) if made else REPOSITORY / ".build" / "bench") / "data"
-    if not (data / "features.f32").exists():
-        if made:
-            complain(f"{data} has no data: run shared/bench/setup.sh, or leave W out")
-        say("making models and events")
-        part = data.with_name("data.new")
-        shutil.rmtree(part, ignore_errors=True)
-        tool(sys.executable, shared / "bench" / "make_model.py", part, EVENTS)
-        part.rename(data)
-    bench = Bench(arguments.binary, arguments.records, folder, shared, data)
-    say("starting a broker")
-    cluster = broker_folder(folder)
-    atexit.register(subprocess.run, [shared / "kafka" / "kafka", "down", cluster])
-    printed = tool(shared / "kafka" / "kafka", "up", cluster, "--heap", "1g",
-                   "--set", "log.segment.delete.delay.ms=1000")
-    bench.bootstrap = re.search(r"^BOOTSTRAP=(.*)$", printed, re.M).group(1)
-    say(f"loading {bench.records} records")
-    bench.loader("create", PARTITIONS, "events")
-    bench.loader("load", "events", data / "events.jsonl", bench.records)
-    return bench
 
 
 # Runs over all records
