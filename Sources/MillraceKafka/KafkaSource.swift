@@ -366,7 +366,7 @@ private func noteError(
 }
 
 /// Keeps a copy of the statistics; in the polling thread, each `statistics.interval.ms`.
-private func noteStatistics(
+func noteStatistics(
     client: OpaquePointer?, text: UnsafeMutablePointer<CChar>?, count: Int,
     opaque: UnsafeMutableRawPointer?
 ) -> Int32 {
