@@ -77,6 +77,9 @@ extension KafkaSettings {
             ("fetch.wait.max.ms", "100"),
             // Small requests must not wait for each other (the default from 2.10).
             ("socket.nagle.disable", "true"),
+            // Members learn of a rebalance by the next heartbeat, and partitions that move stand
+            // still meanwhile: a third of librdkafka's default (see operations.md, Scaling).
+            ("heartbeat.interval.ms", "1000"),
             // Default `range` until cooperative rebalancing can be trusted.
             (
                 "partition.assignment.strategy",
@@ -84,8 +87,8 @@ extension KafkaSettings {
             ),
         ]
         if usesConsumerGroupProtocol {
-            // The broker assigns; librdkafka refuses a strategy beside it.
-            properties.removeAll { $0.name == "partition.assignment.strategy" }
+            // The broker decides; librdkafka refuses these beside it.
+            properties.removeAll { KafkaPropertyRules.classicOnly.contains($0.name) }
         }
         if library.hasFetchQueueBackoff {
             // A full queue is looked at again after 10 ms instead of 1000.

@@ -22,6 +22,8 @@ package struct ClientStatistics: Sendable, Equatable {
     package private(set) var queuedBytes: Int64 = 0
     /// By partition of the topic: the offset that the group has committed last.
     package private(set) var committed: [Int32: Int64] = [:]
+    /// The brokers have let the producer write idempotently.
+    private(set) var hasProducerId = false
 
     /// Reads librdkafka's JSON (its STATISTICS.md). Nil where the text is cut off. `topic` is the
     /// one whose partitions matter.
@@ -34,6 +36,10 @@ package struct ClientStatistics: Sendable, Equatable {
             case "type": isProducer = walker.text() == "producer"
             case "msg_cnt": queuedRecords = walker.integer() ?? 0
             case "msg_size": queuedBytes = walker.integer() ?? 0
+            case "eos":
+                walker.members { name, walker in
+                    if name == "idemp_state" { hasProducerId = walker.text() == "Assigned" }
+                }
             case "brokers": walker.members { _, walker in addBroker(&walker) }
             case "topics":
                 walker.members { name, walker in

@@ -347,6 +347,8 @@ private func noteRebalance(
         let isLost = unsafe rd_kafka_assignment_lost(client) != 0
         context.addRebalance(rebalance, isLost ? .lost(partitions) : .revoked(partitions))
     }
+    // Ends the poll that called: it would wait for records first, and nobody would answer.
+    unsafe rd_kafka_yield(client)
 }
 
 /// Errors of the client as a whole, e.g. an unreachable broker; in the polling thread.
@@ -366,7 +368,7 @@ private func noteError(
 }
 
 /// Keeps a copy of the statistics; in the polling thread, each `statistics.interval.ms`.
-private func noteStatistics(
+func noteStatistics(
     client: OpaquePointer?, text: UnsafeMutablePointer<CChar>?, count: Int,
     opaque: UnsafeMutableRawPointer?
 ) -> Int32 {

@@ -85,12 +85,14 @@ package import MillraceCore
         case metadata = 3
         case offsetCommit = 8
         case heartbeat = 12
+        case initProducerId = 22
     }
 
     /// Errors of the protocol that tests inject.
     package enum ErrorCode: Int32, Sendable {
         case none = 0
         case topicAuthorizationFailed = 29
+        case clusterAuthorizationFailed = 31
         case messageTooLarge = 10
         case notEnoughReplicas = 19
         case rebalanceInProgress = 27

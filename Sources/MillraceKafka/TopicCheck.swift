@@ -1,9 +1,9 @@
 internal import CRdkafka
 package import MillraceCore
 
-/// What the brokers know of a pipeline's topics.
+/// What the brokers know of a pipeline's topics, and of the rights on them and on the group.
 package struct TopicReport: Sendable, Equatable {
-    /// Something that must be changed before the pipeline can run.
+    /// Something that must be changed before the pipeline can run, or that somebody should know.
     package struct Problem: Sendable, Equatable {
         /// What of the pipeline it is about.
         package enum Subject: Sendable { case source, group, sink, deadLetter }
@@ -11,9 +11,17 @@ package struct TopicReport: Sendable, Equatable {
         package let subject: Subject
         /// One line, without secrets.
         package let message: String
+        /// Otherwise a warning.
+        package let isError: Bool
+
+        init(_ subject: Subject, _ message: String, isError: Bool = true) {
+            self.subject = subject
+            self.message = message
+            self.isError = isError
+        }
     }
 
-    /// Partitions; nil where the topic does not exist.
+    /// Partitions; nil where the topic does not exist or nothing of it may be known.
     package var source: Int32?
     /// As `source`; nil also where the pipeline names no output topic.
     package var sink: Int32?
@@ -21,16 +29,28 @@ package struct TopicReport: Sendable, Equatable {
     package var deadLetter: Int32?
     /// Empty when the pipeline can run.
     package var problems: [Problem] = []
+    /// Only topics are missing: they may come.
+    package var mayMend: Bool { !problems.isEmpty && problems.count == missingCount }
+    /// Why some or all rights could not be asked for; nil where all were.
+    package var rightsNotChecked: String?
 
-    fileprivate mutating func add(_ subject: Problem.Subject, _ message: String) {
-        problems.append(Problem(subject: subject, message: message))
+    private var missingCount = 0
+
+    mutating func add(_ subject: Problem.Subject, _ message: String) {
+        problems.append(Problem(subject, message))
+    }
+
+    mutating func addMissing(_ subject: Problem.Subject, _ topic: String) {
+        missingCount += 1
+        add(subject, TopicMetadata.missing(topic).message)
     }
 }
 
 extension KafkaSettings {
-    /// Asks the brokers for the topics, with each client's own access rights; creates none. Throws
-    /// `knownBadPair`, and a retriable error when no broker answers in time or, within about a
-    /// second, when `isCancelled` says that nobody waits any more.
+    /// Asks the brokers for the topics, and for the rights on them and on the group, with each
+    /// client's own access rights; creates none. Throws `knownBadPair`, and a retriable error when
+    /// no broker answers in time or, within about a second, when `isCancelled` says that nobody
+    /// waits any more.
     package func checkTopics(
         timeoutMs: Int32, isCancelled: () -> Bool = { false }, log: Log
     ) throws(ServiceError) -> TopicReport {
@@ -39,19 +59,17 @@ extension KafkaSettings {
             let deadline = Deadline(afterMs: timeoutMs)
             var report = TopicReport()
             let consumer = try ClientHandle(.consumer, properties(of: .consumer), log: log)
-            report.source = try unsafe TopicMetadata.partitionCount(
-                of: topic, client: consumer.raw, until: deadline, isCancelled: isCancelled)
-            if report.source == nil { report.add(.source, missingText(topic)) }
+            report.source = try unsafe report.ask(
+                .source, topic, .read, client: consumer.raw, deadline, isCancelled)
+            try unsafe report.askGroup(group, client: consumer.raw, deadline, isCancelled)
             let producer = try ClientHandle(.producer, properties(of: .producer), log: log)
             if let name = sinkTopic {
-                report.sink = try unsafe TopicMetadata.partitionCount(
-                    of: name, client: producer.raw, until: deadline, isCancelled: isCancelled)
-                if report.sink == nil { report.add(.sink, missingText(name)) }
+                report.sink = try unsafe report.ask(
+                    .sink, name, .write, client: producer.raw, deadline, isCancelled)
             }
             if let name = deadLetterTopic {
-                report.deadLetter = try unsafe TopicMetadata.partitionCount(
-                    of: name, client: producer.raw, until: deadline, isCancelled: isCancelled)
-                if report.deadLetter == nil { report.add(.deadLetter, missingText(name)) }
+                report.deadLetter = try unsafe report.ask(
+                    .deadLetter, name, .write, client: producer.raw, deadline, isCancelled)
             }
             if partitioning == .preserve, let name = sinkTopic, let source = report.source,
                 let sink = report.sink, source != sink
@@ -66,50 +84,4 @@ extension KafkaSettings {
             throw error.serviceError
         }
     }
-
-    /// Whether the brokers let us into the group, and no other kind of client uses its name; nil
-    /// where all is well or the group does not exist yet. Errors as of `checkTopics`.
-    package func checkGroup(
-        timeoutMs: Int32, log: Log
-    ) throws(ServiceError) -> TopicReport.Problem? {
-        do throws(KafkaError) {
-            let client = try ClientHandle(.consumer, properties(of: .consumer), log: log)
-            var list: UnsafePointer<rd_kafka_group_list>?
-            let error = unsafe rd_kafka_list_groups(client.raw, group, &list, timeoutMs)
-            if let found = unsafe list {
-                defer { unsafe rd_kafka_group_list_destroy(found) }
-                return unsafe problem(ofGroups: found.pointee)
-            }
-            guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                throw KafkaError(error, "no broker answers for group '\(group)'")
-            }
-            return nil
-        } catch {
-            throw error.serviceError
-        }
-    }
-
-    private func problem(ofGroups list: rd_kafka_group_list) -> TopicReport.Problem? {
-        for index in unsafe 0..<Int(list.group_cnt) {
-            let found = unsafe list.groups[index]
-            let isUnknown =
-                unsafe found.err == RD_KAFKA_RESP_ERR_NO_ERROR
-                || found.err == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND
-            guard isUnknown else {
-                let reason = unsafe String(cString: rd_kafka_err2str(found.err))
-                return .init(
-                    subject: .group, message: "group '\(group)' cannot be used: \(oneLine(reason))")
-            }
-            let kind = unsafe found.protocol_type.map { unsafe String(cString: $0) } ?? ""
-            if !kind.isEmpty, kind != "consumer" {
-                return .init(
-                    subject: .group,
-                    message: "group '\(group)' is in use by clients of the kind '\(kind)'; choose"
-                        + " another name")
-            }
-        }
-        return nil
-    }
-
-    private func missingText(_ name: String) -> String { TopicMetadata.missing(name).message }
 }

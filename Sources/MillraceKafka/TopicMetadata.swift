@@ -6,12 +6,27 @@ enum TopicMetadata {
     /// and short enough for someone who waits for the process to end.
     private static let sliceMs: Int32 = 1_000
 
-    /// Partitions of the topic; nil where it does not exist. `client` may be of either kind. Gives
-    /// up at the deadline, or soon after `isCancelled` says so.
+    /// What brokers answer about a topic.
+    struct Answer {
+        /// Nil where it does not exist.
+        var partitionCount: Int32?
+        /// The cluster's.
+        var brokers: [Int32] = []
+    }
+
+    /// Partitions of the topic; nil where it does not exist. As `ask`.
     static func partitionCount(
-        of topic: String, client: OpaquePointer, until deadline: Deadline,
-        isCancelled: () -> Bool = { false }
+        of topic: String, client: OpaquePointer, until deadline: Deadline
     ) throws(KafkaError) -> Int32? {
+        try unsafe ask(about: topic, client: client, until: deadline) { false }.partitionCount
+    }
+
+    /// `client` may be of either kind. Gives up at the deadline, or soon after `isCancelled` says
+    /// so.
+    static func ask(
+        about topic: String, client: OpaquePointer, until deadline: Deadline,
+        isCancelled: () -> Bool
+    ) throws(KafkaError) -> Answer {
         guard let handle = unsafe rd_kafka_topic_new(client, topic, nil) else {
             throw KafkaError(rd_kafka_last_error(), "cannot use topic '\(topic)'")
         }
@@ -26,11 +41,18 @@ enum TopicMetadata {
             throw KafkaError(error, "no broker answers for topic '\(topic)'")
         }
         defer { unsafe rd_kafka_metadata_destroy(found) }
-        guard unsafe found.pointee.topic_cnt > 0 else { return nil }
+        var answer = Answer()
+        for index in unsafe 0..<Int(found.pointee.broker_cnt) {
+            unsafe answer.brokers.append(found.pointee.brokers[index].id)
+        }
+        guard unsafe found.pointee.topic_cnt > 0 else { return answer }
         let first = unsafe found.pointee.topics[0]
         switch unsafe first.err {
-        case RD_KAFKA_RESP_ERR_NO_ERROR: return unsafe first.partition_cnt
-        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            answer.partitionCount = unsafe first.partition_cnt
+            return answer
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+            return answer
         default: throw unsafe KafkaError(first.err, "cannot read about topic '\(topic)'")
         }
     }

@@ -11,7 +11,7 @@ extension Verb {
         options: [
             Option(
                 name: "connect", value: nil,
-                summary: "also ask the brokers: topics, partition numbers, group"),
+                summary: "also ask the brokers: topics, partition numbers, rights, group"),
             Option(name: "json", value: nil, summary: "each complaint as a JSON object"),
         ],
         run: { arguments throws(CommandError) in

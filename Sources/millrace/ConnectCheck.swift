@@ -6,27 +6,48 @@ internal import MillraceKafka
 enum ConnectCheck {
     private static let timeoutMs: Int32 = 10_000
 
-    /// Topics, partition numbers, group. A broker that does not answer is a complaint too. `tell`
-    /// gets what the brokers say that is no complaint.
+    /// Topics, partition numbers, rights, group. A broker that does not answer is a complaint too.
+    /// `tell` gets what the brokers say that is no complaint.
     static func complaints(
         about file: PipelineFile, tell: (String) -> Void
     ) -> [Complaint] {
-        let kafka = KafkaSettings(file)
         do throws(ServiceError) {
-            let report = try kafka.checkTopics(timeoutMs: timeoutMs, log: .none)
-            if let count = report.source {
-                tell(
-                    "\(file.path): topic '\(file.source.topic)' has \(count)"
-                        + " partition\(count == 1 ? "" : "s"): as many instances have work")
+            return try problems(of: file, tell: tell).map {
+                file.complaint(
+                    at: place(of: $0, in: file), $0.message,
+                    severity: $0.isError ? .error : .warning)
             }
-            var problems = report.problems
-            if let problem = try kafka.checkGroup(timeoutMs: timeoutMs, log: .none) {
-                problems.append(problem)
-            }
-            return problems.map { file.complaint(at: place(of: $0, in: file), $0.message) }
         } catch {
             return [file.complaint(at: file.source.topicPlace, error.description)]
         }
+    }
+
+    private static func problems(
+        of file: PipelineFile, tell: (String) -> Void
+    ) throws(ServiceError) -> [TopicReport.Problem] {
+        let kafka = KafkaSettings(file)
+        let report = try kafka.checkTopics(timeoutMs: timeoutMs, log: .none)
+        if let count = report.source {
+            tell(
+                "\(file.path): topic '\(file.source.topic)' has \(count)"
+                    + " partition\(count == 1 ? "" : "s"): as many instances have work")
+        }
+        if let reason = report.rightsNotChecked {
+            tell("\(file.path): rights were not checked: \(reason)")
+        }
+        var problems = report.problems
+        if !problems.contains(where: { $0.subject == .group }),
+            let problem = try kafka.checkGroup(timeoutMs: timeoutMs, log: .none)
+        {
+            problems.append(problem)
+        }
+        // A missing right to write keeps the producer from starting, too.
+        if !problems.contains(where: { $0.subject == .sink || $0.subject == .deadLetter }),
+            let problem = try kafka.checkIdempotence(timeoutMs: timeoutMs, log: .none)
+        {
+            problems.append(problem)
+        }
+        return problems
     }
 
     private static func place(of problem: TopicReport.Problem, in file: PipelineFile) -> Place {

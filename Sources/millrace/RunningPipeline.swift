@@ -62,7 +62,8 @@ final class RunningPipeline: Sendable {
         }
     }
 
-    /// Missing topics may come; partition numbers that do not fit will not mend themselves.
+    /// Missing topics may come; partition numbers that do not fit, and missing rights, will not
+    /// mend themselves.
     private static func verifyTopics(
         _ kafka: KafkaSettings, _ stopFlag: StopFlag, log: Log
     ) throws(ServiceError) {
@@ -70,13 +71,10 @@ final class RunningPipeline: Sendable {
             timeoutMs: 10_000, isCancelled: { stopFlag.isSet.load(ordering: .acquiring) },
             log: log)
         guard !report.problems.isEmpty else { return }
-        let isMissing =
-            report.source == nil || report.sink == nil
-            || (kafka.deadLetterTopic != nil && report.deadLetter == nil)
         throw ServiceError(
             code: "", message: report.problems.map(\.message).joined(separator: "; "),
             isFatal: false,
-            isRetriable: isMissing)
+            isRetriable: report.mayMend)
     }
 
     private static func makeWorker(

@@ -98,3 +98,41 @@ class BrokerCase(unittest.TestCase):
     def tell(self, text):
         """A line for the run's output beside the test's verdict."""
         print(f"    {self.id().split('.', 1)[-1]}: {text}", flush=True)
+
+
+class SecureCase(BrokerCase):
+    """SASL_SSL; rights by ACLs that deny by default, allowed by the manual's own commands."""
+    cluster_name = "secure"
+    PASSWORD = {"WORKER_PASSWORD": "worker-secret"}
+    PARTITIONS = 4
+
+    def setUp(self):
+        brokers.cluster(self.cluster_name, "--secure")
+        super().setUp()
+        self.source = self.topic("in", self.PARTITIONS)
+        self.sink = self.topic("out", self.PARTITIONS)
+        self.dead = self.topic("dead", self.PARTITIONS)
+
+    def secure_pipeline(self, mechanism="SCRAM-SHA-512", **more):
+        kafka = {
+            "security.protocol": "sasl_ssl", "sasl.mechanisms": mechanism,
+            "sasl.username": "worker", "sasl.password": "${WORKER_PASSWORD}",
+            "ssl.ca.location": self.cluster.certificate}
+        return pipeline(self.cluster.secure_bootstrap, self.source, self.sink, group=self.group,
+                        kafka=kafka, **more)
+
+    def manual_commands(self):
+        """What docs/operations.md writes for each right, about this test's topics and group."""
+        text = (brokers.REPOSITORY / "docs" / "operations.md").read_text()
+        names = {"localhost:9092": self.bootstrap, "transactions": self.source,
+                 "transactions.scored": self.sink, "transactions.dead": self.dead,
+                 "fraud-scorer": self.group}
+        return {row: [names.get(word, word) for word in command.split()]
+                for row, command in re.findall(r"^\| (.*?) \| .* \| `kafka-acls (.*)` \|$", text,
+                                               re.MULTILINE)}
+
+    def allow(self, *rows):
+        """Runs the commands of these rows of the table."""
+        commands = self.manual_commands()
+        for row in rows:
+            self.cluster.tool("acls", *commands[row])

@@ -1,14 +1,10 @@
 """What the worker says of itself when topics or rights are not as they should be."""
-import json
-import subprocess
 import unittest
 
 import bench_data
-import brokers
 import records
-from brokers import scratch
-from cases import BrokerCase
-from worker import binary, debian_library, pipeline, version
+from cases import BrokerCase, SecureCase
+from worker import debian_library, version
 
 PARTITIONS = 4
 
@@ -28,25 +24,6 @@ class TopicTests(BrokerCase):
         self.wait_no_lag(worker, source)
         self.stop(worker)
         self.assert_numbered(sink, 1_000, PARTITIONS)
-
-    def check(self, content):
-        """`millrace check --connect --json`: exit code, complaints, and what is on stderr."""
-        path = scratch() / f"{records.new_name('check')}.yaml"
-        path.write_text(json.dumps(content))
-        done = subprocess.run([binary(), "check", "--connect", "--json", path],
-                              capture_output=True, text=True, timeout=120)
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
-
-    def test_check_asks_the_brokers(self):
-        source, sink = self.topic("in", PARTITIONS), records.new_name("out")
-        code, complaints, _ = self.check(self.pipeline(source, sink))
-        self.assertEqual(code, 65)
-        self.assertEqual([c["message"] for c in complaints],
-                         [f"topic '{sink}' does not exist; create it or correct its name"])
-        records.create_topic(self.bootstrap, sink, PARTITIONS)
-        code, complaints, told = self.check(self.pipeline(source, sink))
-        self.assertEqual((code, complaints), (0, []))
-        self.assertIn(f"'{source}' has {PARTITIONS} partitions", told)
 
     def test_other_partition_counts_need_partitioning_by_key(self):
         source, sink = self.topic("in", PARTITIONS), self.topic("out", PARTITIONS + 1)
@@ -74,42 +51,12 @@ class TopicTests(BrokerCase):
         self.assertEqual(found, expected)
 
 
-class SecureTests(BrokerCase):
-    """SASL_SSL with SCRAM; rights by ACLs that deny by default."""
-    cluster_name = "secure"
-
-    def setUp(self):
-        brokers.cluster(self.cluster_name, "--secure")
-        super().setUp()
-        self.source, self.sink = self.topic("in", PARTITIONS), self.topic("out", PARTITIONS)
-
-    def secure_pipeline(self, **more):
-        kafka = {
-            "security.protocol": "sasl_ssl", "sasl.mechanisms": "SCRAM-SHA-512",
-            "sasl.username": "worker", "sasl.password": "${WORKER_PASSWORD}",
-            "ssl.ca.location": self.cluster.certificate}
-        return pipeline(self.cluster.secure_bootstrap, self.source, self.sink, group=self.group,
-                        kafka=kafka, **more)
-
-    def allow(self, operations, *resource):
-        self.cluster.tool("acls", "--bootstrap-server", self.bootstrap, "--add",
-                          "--allow-principal", "User:worker", *resource,
-                          *(word for o in operations for word in ("--operation", o)))
-
-    def allow_all_that_is_needed(self):
-        self.allow(["Read", "Describe"], "--topic", self.source)
-        self.allow(["Write", "Describe"], "--topic", self.sink)
-        self.allow(["Read"], "--group", self.group)
-
+class SecureTests(SecureCase):
     def test_works_with_the_least_rights(self):
         records.load(self.bootstrap, self.source, [
             records.numbered(n, bench_data.rows(), PARTITIONS) for n in range(2_000)])
-        secret = {"WORKER_PASSWORD": "worker-secret"}
-        without = self.worker(self.secure_pipeline(), environment=secret)
-        self.assertEqual(without.wait_exit(), 65, without.tail())
-        self.assertIn(f"'{self.source}' (TOPIC_AUTHORIZATION_FAILED)", without.stderr)
-        self.allow_all_that_is_needed()
-        worker = self.worker(self.secure_pipeline(), environment=secret).wait_ready()
+        self.allow("source topic", "group", "output topic")
+        worker = self.worker(self.secure_pipeline(), environment=self.PASSWORD).wait_ready()
         self.wait_no_lag(worker, self.source)
         self.stop(worker)
         self.assertEqual(self.assert_numbered(self.sink, 2_000, PARTITIONS), 0)
@@ -129,8 +76,7 @@ class SecureTests(BrokerCase):
     def test_scram_with_debians_librdkafka_is_refused_at_start(self):
         if "librdkafka 2.0.2" not in version(debian_library()):
             self.skipTest("needs Debian's librdkafka 2.0.2")
-        worker = self.worker(self.secure_pipeline(), environment=debian_library() | {
-            "WORKER_PASSWORD": "worker-secret"})
+        worker = self.worker(self.secure_pipeline(), environment=debian_library() | self.PASSWORD)
         self.assertEqual(worker.wait_exit(30), 65, worker.tail())
         self.assertIn("librdkafka 2.0.2 cannot log in with SCRAM", worker.stderr)
         self.assertNotIn("worker-secret", worker.stderr)

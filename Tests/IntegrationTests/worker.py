@@ -12,6 +12,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+import uuid
 
 import bench_data
 from brokers import REPOSITORY, scratch, wait_until
@@ -57,6 +58,15 @@ def pipeline(bootstrap, source, sink, *, group, model="gbt", append="score", dea
     if dead:
         content["dead_letter"] = {"topic": dead}
     return content | more
+
+
+def check(content, environment=None):
+    """`millrace check --connect --json`: exit code, complaints, and what is on stderr."""
+    path = scratch() / f"check-{uuid.uuid4().hex[:10]}.yaml"
+    path.write_text(json.dumps(content))
+    done = subprocess.run([binary(), "check", "--connect", "--json", path], capture_output=True,
+                          text=True, timeout=120, env=os.environ | (environment or {}))
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 class Worker:

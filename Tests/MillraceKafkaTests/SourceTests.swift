@@ -3,6 +3,19 @@ import MillraceKafka
 import Testing
 
 @Suite struct SourceTests {
+    /// Nobody answers a rebalance before the poll returns, and records stand still meanwhile.
+    @Test func aRebalanceEndsThePoll() throws {
+        let stage = try Stage()
+        let pump = try Pump(stage.settings)
+        let start = ContinuousClock.now
+        while pump.assigned.isEmpty, start.duration(to: .now) < .seconds(60) {
+            pump.step(timeoutMs: 60_000)
+        }
+        #expect(!pump.assigned.isEmpty)
+        #expect(start.duration(to: .now) < .seconds(45))
+        pump.close()
+    }
+
     @Test func pauseDropsAndResumeFetchesAgain() throws {
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<50))

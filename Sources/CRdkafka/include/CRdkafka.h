@@ -65,3 +65,33 @@ size_t millrace_deliveries(
 
 /* Destroys `count` messages that lie `stride` bytes apart, the first pointer at `first`. */
 void millrace_messages_destroy(const void *first, size_t stride, size_t count);
+
+/* What the brokers allow the client's user on a topic or group. */
+typedef struct {
+    int32_t error;    /* rd_kafka_resp_err_t of the answer about it */
+    int32_t is_told;  /* 0: the brokers did not say, `allowed` means nothing */
+    uint32_t allowed; /* bit n: rd_kafka_AclOperation_t n */
+} millrace_rights_t;
+
+/* Whether the librdkafka that is loaded can ask for rights: 2.3.0 and newer. */
+int millrace_knows_rights(void);
+
+/* Asks for the rights on the topic; `_UNSUPPORTED_FEATURE` where millrace_knows_rights() is 0. */
+millrace_rights_t millrace_topic_rights(rd_kafka_t *client, const char *topic, int timeout_ms);
+
+/* How the members of a group talk to their coordinator, as far as librdkafka can say it. */
+typedef enum {
+    MILLRACE_GROUP_UNKNOWN = 0, /* before librdkafka 2.10.0 always */
+    MILLRACE_GROUP_CONSUMER = 1, /* KIP-848 */
+    MILLRACE_GROUP_CLASSIC = 2,
+} millrace_group_protocol_t;
+
+/* A group that consumers use, or that does not exist. */
+typedef struct {
+    millrace_rights_t rights; /* without millrace_knows_rights() only the error */
+    int32_t protocol;         /* millrace_group_protocol_t; classic where it does not exist */
+    size_t member_count;
+} millrace_group_t;
+
+/* Asks about the group. `_INVALID_ARG` where it is one of other clients than consumers. */
+millrace_group_t millrace_group(rd_kafka_t *client, const char *group, int timeout_ms);
