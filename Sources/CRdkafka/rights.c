@@ -105,6 +105,11 @@ static void note(
     for (size_t i = 0; operations != NULL && i < count; i++) {
         if ((unsigned)operations[i] < 32) rights->allowed |= UINT32_C(1) << operations[i];
     }
+    /* Who may describe has that right at least: an answer without it, as some services that speak
+     * Kafka's protocol give, tells nothing. */
+    if ((rights->allowed & UINT32_C(1) << RD_KAFKA_ACL_OPERATION_DESCRIBE) == 0) {
+        rights->is_told = 0;
+    }
 }
 
 millrace_rights_t millrace_topic_rights(rd_kafka_t *client, const char *topic, int timeout_ms) {

@@ -27,6 +27,8 @@ struct ModelScan {
         /// Of the node's field in the file.
         let range: Range<Int>
         let operation: String
+        /// Of the operation; empty for the standard's own.
+        let domain: String
         /// Names of its inputs, then of all that the graphs within it read.
         let reads: [String]
         let writes: [String]
@@ -161,6 +163,7 @@ struct ModelScan {
         var inputs: [String] = []
         var outputs: [String] = []
         var operation = ""
+        var domain = ""
         var attributes: [Range<Int>] = []
         if depth == 0 { namesReadInside = [] }
         var reader = WireReader(bytes, range)
@@ -170,6 +173,7 @@ struct ModelScan {
             case 1: inputs.append(text(message))
             case 2: outputs.append(text(message))
             case 4: operation = text(message)
+            case 7: domain = text(message)
             case 5:
                 attributes.append(message)
                 try scanAttribute(message, depth: depth)
@@ -182,8 +186,8 @@ struct ModelScan {
         }
         nodes.append(
             Node(
-                range: field, operation: operation, reads: inputs + namesReadInside,
-                writes: outputs))
+                range: field, operation: operation, domain: domain,
+                reads: inputs + namesReadInside, writes: outputs))
         switch operation {
         case "ZipMap":
             var labels: [ClassLabel] = []

@@ -16,7 +16,7 @@ struct ShapeHints {
         }
         let outputs = Set(scan.outputs.map(\.name))
         var edits: [GraphEdit] = []
-        for node in scan.nodes {
+        for node in scan.nodes where node.domain == "ai.onnx.ml" {
             guard let from = node.reads.first.flatMap({ known[$0] }), node.writes.count == 1,
                 let name = node.writes.first, known[name] == nil
             else { continue }
