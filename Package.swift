@@ -8,6 +8,7 @@ let walls: [Target] = [
     .target(name: "CMicrohttpd", linkerSettings: [.linkedLibrary("microhttpd")]),
     .target(name: "COnnxRuntime", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CGetopt"),
+    .target(name: "CTrees"),
     // Messages are allocated on one thread and freed on another, fetch buffers come and go by the
     // megabyte: jemalloc does both with a sixth less CPU than glibc.
     .target(name: "CJemalloc", linkerSettings: [.linkedLibrary("jemalloc")]),
@@ -19,12 +20,19 @@ let core: [Target] = [
     .target(name: "MillraceCore")
 ]
 
+/// The kernel of all engines whose models are trees: between the core and those adapters.
+let kernel: [Target] = [
+    .target(name: "MillraceTrees", dependencies: ["MillraceCore", "CTrees"])
+]
+
 let adapters: [Target] = [
     .target(name: "MillraceWorker", dependencies: ["MillraceCore"]),
     .target(name: "MillraceKafka", dependencies: ["MillraceCore", "CRdkafka"]),
     .target(name: "MillraceFormats", dependencies: ["MillraceCore", "CSimdjson"]),
     .target(name: "MillraceLines", dependencies: ["MillraceCore"]),
-    .target(name: "MillraceONNX", dependencies: ["MillraceCore", "COnnxRuntime"]),
+    .target(
+        name: "MillraceONNX", dependencies: ["MillraceCore", "MillraceTrees", "COnnxRuntime"]),
+    .target(name: "MillraceBoosters", dependencies: ["MillraceCore", "MillraceTrees"]),
     .target(name: "MillraceConfig", dependencies: ["MillraceCore", "CYaml"]),
     .target(
         name: "MillraceOps", dependencies: ["MillraceCore", "CMicrohttpd"],
@@ -37,7 +45,8 @@ let command: [Target] = [
         name: "millrace",
         dependencies: [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto", "CJemalloc",
+            "MillraceBoosters", "MillraceTrees", "MillraceConfig", "MillraceLines", "MillraceOps",
+            "CGetopt", "CCrypto", "CJemalloc",
         ],
         // scripts/setup puts a newer librdkafka into .engines/; without it the loader falls back
         // to the system's. An installed binary looks beside itself.
@@ -70,7 +79,13 @@ let tests: [Target] = [
         dependencies: ["MillraceCore", "MillraceLines", "MillraceTestKit", "MillraceWorker"]),
     .testTarget(name: "MillraceKafkaTests", dependencies: ["MillraceKafka", "MillraceCore"]),
     .testTarget(
-        name: "MillraceONNXTests", dependencies: ["MillraceCore", "MillraceONNX", "COnnxRuntime"]),
+        name: "MillraceONNXTests",
+        dependencies: ["MillraceCore", "MillraceONNX", "MillraceTrees", "COnnxRuntime"]),
+    .testTarget(
+        name: "MillraceBoostersTests",
+        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceTrees"]),
+    .testTarget(
+        name: "MillraceTreesTests", dependencies: ["MillraceCore", "MillraceTrees", "CTrees"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
     .testTarget(
         name: "MillraceWorkerTests",
@@ -80,7 +95,7 @@ let tests: [Target] = [
 let package = Package(
     name: "millrace",
     products: [.executable(name: "millrace", targets: ["millrace"])],
-    targets: walls + core + adapters + command + tests,
+    targets: walls + core + kernel + adapters + command + tests,
     cxxLanguageStandard: .cxx17
 )
 

@@ -7,7 +7,8 @@ package protocol Engine: Sendable {
     /// serve as a hint where content cannot decide.
     func recognizes(head: [UInt8], path: String) -> Bool
 
-    /// Reads and checks the file. Called once per pipeline, before any session.
+    /// Reads and checks the file. Called once per pipeline, before any session. Throws
+    /// `ModelError.Kind.declined` where a later engine of the registry may run the file.
     func load(path: String) throws(ModelError) -> any Model
 }
 

@@ -14,6 +14,8 @@ package struct ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         case invalid
         /// The model is valid but uses something that Millrace cannot feed or read.
         case unsupported
+        /// The file is sound, but nothing that this engine runs: the next one may.
+        case declined
         /// The engine failed while it scored.
         case inference
     }

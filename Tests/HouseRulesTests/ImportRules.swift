@@ -12,12 +12,15 @@ enum ImportRules {
         "MillraceKafka": ["MillraceCore", "CRdkafka"],
         "MillraceFormats": ["MillraceCore", "CSimdjson"],
         "MillraceLines": ["MillraceCore"],
-        "MillraceONNX": ["MillraceCore", "COnnxRuntime"],
+        "MillraceTrees": ["MillraceCore", "CTrees"],
+        "MillraceONNX": ["MillraceCore", "MillraceTrees", "COnnxRuntime"],
+        "MillraceBoosters": ["MillraceCore", "MillraceTrees"],
         "MillraceConfig": ["MillraceCore", "CYaml"],
         "MillraceOps": ["MillraceCore", "CMicrohttpd"],
         "millrace": [
             "MillraceCore", "MillraceWorker", "MillraceKafka", "MillraceFormats", "MillraceONNX",
-            "MillraceConfig", "MillraceLines", "MillraceOps", "CGetopt", "CCrypto", "CJemalloc",
+            "MillraceBoosters", "MillraceTrees", "MillraceConfig", "MillraceLines", "MillraceOps",
+            "CGetopt", "CCrypto", "CJemalloc",
         ],
     ]
 
