@@ -332,6 +332,24 @@ struct ProgressTerminalTests {
         #expect(ended.output == "True ['']\nTrue ['']\n", "\(ended)")
     }
 
+    /// As in a script's `score ... &`, which Ctrl-C does not mean.
+    @Test func anIgnoredSignalLeavesScoreAsItWas() throws {
+        let ended = try python(
+            #"""
+            def during(process, seen):
+                until(lambda: b"/s" in seen)
+                process.send_signal(signal.SIGINT)
+                count = seen.count(b"/s")
+                until(lambda: seen.count(b"/s") > count + 2)
+                process.terminate()
+            code, text, lines = run(
+                ["score", fraud], during=during, stdin=subprocess.PIPE,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+            print(-code == signal.SIGTERM, lines)
+            """#)
+        #expect(ended.output == "True ['']\n", "\(ended)")
+    }
+
     /// No broker is there, so that librdkafka and the worker complain all the time.
     @Test func logLinesOfRunStayWhole() throws {
         let ended = try python(
