@@ -184,12 +184,14 @@ struct ProgressTerminalTests {
                 try:
                     while data := os.read(ours, 65536): seen.extend(data)
                 except OSError: pass  # the other end is closed
-            reader = threading.Thread(target=read)
+            reader = threading.Thread(target=read, daemon=True)
             reader.start()
             process.resize = lambda columns: fcntl.ioctl(
                 ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            during(process, seen)
-            code = process.wait(60)
+            try:
+                during(process, seen)
+                code = process.wait(60)
+            finally: process.kill()
             reader.join()
             os.close(ours)
             text = seen.decode()
@@ -278,7 +280,7 @@ struct ProgressTerminalTests {
                 try:
                     while data := os.read(terminal, 65536): seen.extend(data)
                 except OSError: pass
-            reader = threading.Thread(target=read)
+            reader = threading.Thread(target=read, daemon=True)
             reader.start()
             os.write(lines_in, row)
             until(lambda: b"/s" in seen)
