@@ -66,14 +66,18 @@ struct GraphEditTests {
         let scan = try ModelScan(
             Self.model(Self.graph(node: "in", nameBytes: nameBytes, output: "a")))
         let edits = try Self.edits(scan)
-        // Where the kernel forgets no peak, the whole test's counts, and there is nothing to see.
-        guard let file = unsafe fopen("/proc/self/clear_refs", "w") else { return }
-        unsafe fputs("5", file)
-        guard unsafe fclose(file) == 0 else { return }
-        let before = try Self.peakBytes()
-        let edited = scan.applying(edits)
-        let grown = try Self.peakBytes() - before
-        #expect(edited.count == scan.bytes.count - 1)
+        var grown = Int.max
+        // Other tests run beside this one, and may grow as well.
+        for _ in 0..<5 where grown >= nameBytes * 3 / 2 {
+            // Where the kernel forgets no peak, there is nothing to see.
+            guard let file = unsafe fopen("/proc/self/clear_refs", "w") else { return }
+            unsafe fputs("5", file)
+            guard unsafe fclose(file) == 0 else { return }
+            let before = try Self.peakBytes()
+            let edited = scan.applying(edits)
+            grown = try Self.peakBytes() - before
+            #expect(edited.count == scan.bytes.count - 1)
+        }
         #expect(grown < nameBytes * 3 / 2, "\(grown >> 20) MiB for a model of 128 MiB")
     }
 
