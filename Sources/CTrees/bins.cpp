@@ -72,117 +72,99 @@ void bin_flags(
     }
 }
 
-/// In a narrow column's table.
-template <class Number> uint32_t narrow_rank(const Number *table, uint32_t count, Number value) {
-    return rank_of(count <= 16 ? table : table + 16, count, value);
-}
-
-template <class Number>
-void bin_narrow_plain(
+/// The rank of each row's value: by halving, which every processor can.
+template <class Number, class Bin>
+void bin_ranks(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
-    uint8_t *bins) {
-    const Number *table = static_cast<const Number *>(all.numbers) + column.first;
+    Bin high, Bin *bins) {
+    const Number *sorted = static_cast<const Number *>(all.numbers) + column.first;
+    bool is_table = column.count > CT_SHORT_LIST && column.count <= CT_NARROW_THRESHOLDS;
+    if (is_table) sorted += CT_TABLE - 256;
     for (int i = 0; i < rows; i++) {
         Number value = taken(value_at<Number>(view, row + i), column.missing);
         bool is_high = std::isnan(value) && (column.missing & CT_NAN_IS_HIGH);
-        bins[i] = is_high ? 255 : uint8_t(narrow_rank(table, column.count, value));
-    }
-}
-
-template <class Number, class Bin>
-void bin_wide(
-    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, Bin high,
-    Bin *bins) {
-    auto numbers = static_cast<const Number *>(all.numbers);
-    for (uint32_t c = 0; c < all.count; c++, bins += stride) {
-        const ct_column &column = all.columns[c];
-        const ct_view &view = features[column.feature];
-        if (column.kind != CT_RANK) {
-            bin_flags<Number>(all, column, view, row, rows, high, bins);
-            continue;
-        }
-        for (int i = 0; i < rows; i++) {
-            Number value = taken(value_at<Number>(view, row + i), column.missing);
-            bool is_high = std::isnan(value) && (column.missing & CT_NAN_IS_HIGH);
-            bins[i] = is_high ? high : Bin(rank_of(numbers + column.first, column.count, value));
-        }
+        bins[i] = is_high ? high : Bin(rank_of(sorted, column.count, value));
     }
 }
 
 #ifdef CT_X86
 #define CT_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,popcnt")))
 
-CT_AVX512 inline unsigned at_most(const float *table, float value) {
+CT_AVX512 inline unsigned at_most(const float *sixteen, float value) {
     return unsigned(__builtin_popcount(
-        _mm512_cmp_ps_mask(_mm512_loadu_ps(table), _mm512_set1_ps(value), _CMP_LE_OQ)));
+        _mm512_cmp_ps_mask(_mm512_loadu_ps(sixteen), _mm512_set1_ps(value), _CMP_LE_OQ)));
 }
 
-CT_AVX512 inline unsigned at_most(const double *table, double value) {
+CT_AVX512 inline unsigned at_most(const double *sixteen, double value) {
     __m512d wanted = _mm512_set1_pd(value);
-    unsigned low = _mm512_cmp_pd_mask(_mm512_loadu_pd(table), wanted, _CMP_LE_OQ);
-    unsigned high = _mm512_cmp_pd_mask(_mm512_loadu_pd(table + 8), wanted, _CMP_LE_OQ);
+    unsigned low = _mm512_cmp_pd_mask(_mm512_loadu_pd(sixteen), wanted, _CMP_LE_OQ);
+    unsigned high = _mm512_cmp_pd_mask(_mm512_loadu_pd(sixteen + 8), wanted, _CMP_LE_OQ);
     return unsigned(__builtin_popcount(low | high << 8));
 }
 
-/// Two comparisons of 16 numbers each find the rank.
-template <class Number>
-CT_AVX512 void bin_narrow_wide(
+/// The same where one comparison of 16 numbers, or two, find the rank.
+template <class Number, class Bin>
+CT_AVX512 void bin_ranks_at_once(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
-    uint8_t *bins) {
+    Bin high, Bin *bins) {
     const Number *table = static_cast<const Number *>(all.numbers) + column.first;
-    bool is_small = column.count <= 16;
+    bool is_short = column.count <= CT_SHORT_LIST;
     auto place = static_cast<const char *>(view.base) + row * view.stride;
     for (int i = 0; i < rows; i++, place += view.stride) {
         Number value;
         std::memcpy(&value, place, sizeof value);
         if (column.missing) value = taken(value, column.missing);
         unsigned rank = at_most(table, value);
-        if (!is_small) rank = rank * 16 + at_most(table + 16 + rank * 16, value);
+        if (!is_short) rank = rank * 16 + at_most(table + 16 + rank * 16, value);
         bool is_high = (column.missing & CT_NAN_IS_HIGH) && std::isnan(value);
-        bins[i] = is_high ? 255 : uint8_t(rank);
+        bins[i] = is_high ? high : Bin(rank);
     }
 }
 #endif
 
-template <class Number>
-void bin_narrow(
-    const ct_columns &all, const ct_view *features, size_t row, int rows, uint8_t *bins) {
-    bool is_wide = ct_has_blocks();
-    for (uint32_t c = 0; c < all.count; c++, bins += CT_BLOCK_ROWS) {
+template <class Number, class Bin>
+void bin(
+    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, Bin high,
+    Bin *bins) {
+    bool is_at_once = ct_has_blocks();
+    for (uint32_t c = 0; c < all.count; c++, bins += stride) {
         const ct_column &column = all.columns[c];
         const ct_view &view = features[column.feature];
         if (column.kind != CT_RANK) {
-            bin_flags<Number>(all, column, view, row, rows, uint8_t(255), bins);
+            bin_flags<Number>(all, column, view, row, rows, high, bins);
 #ifdef CT_X86
-        } else if (is_wide) {
-            bin_narrow_wide<Number>(all, column, view, row, rows, bins);
+        } else if (is_at_once && column.count <= CT_NARROW_THRESHOLDS) {
+            bin_ranks_at_once<Number>(all, column, view, row, rows, high, bins);
 #endif
         } else {
-            bin_narrow_plain<Number>(all, column, view, row, rows, bins);
+            bin_ranks<Number>(all, column, view, row, rows, high, bins);
         }
     }
+}
+
+template <class Bin>
+void bin_any(
+    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, Bin high,
+    Bin *bins) {
+    all.is_double ? bin<double>(all, features, row, rows, stride, high, bins)
+                  : bin<float>(all, features, row, rows, stride, high, bins);
 }
 
 }  // namespace
 
 void ct_bin_narrow(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins) {
-    columns->is_double ? bin_narrow<double>(*columns, features, row, rows, bins)
-                       : bin_narrow<float>(*columns, features, row, rows, bins);
+    bin_any(*columns, features, row, rows, CT_BLOCK_ROWS, uint8_t(255), bins);
 }
 
 void ct_bin_wide16(
-    const ct_columns *columns, const ct_view *features, size_t row, int rows, int stride,
-    uint16_t *bins) {
-    uint16_t high = CT_HIGH16;
-    columns->is_double ? bin_wide<double>(*columns, features, row, rows, stride, high, bins)
-                       : bin_wide<float>(*columns, features, row, rows, stride, high, bins);
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint16_t *bins) {
+    int stride = rows == 1 ? 1 : CT_BLOCK_ROWS;
+    bin_any(*columns, features, row, rows, stride, uint16_t(CT_HIGH16), bins);
 }
 
 void ct_bin_wide32(
-    const ct_columns *columns, const ct_view *features, size_t row, int rows, int stride,
-    uint32_t *bins) {
-    uint32_t high = CT_HIGH32;
-    columns->is_double ? bin_wide<double>(*columns, features, row, rows, stride, high, bins)
-                       : bin_wide<float>(*columns, features, row, rows, stride, high, bins);
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint32_t *bins) {
+    int stride = rows == 1 ? 1 : CT_BLOCK_ROWS;
+    bin_any(*columns, features, row, rows, stride, uint32_t(CT_HIGH32), bins);
 }

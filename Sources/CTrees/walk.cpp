@@ -17,14 +17,14 @@ struct Wide {
 /// Levels between two looks at whether all have arrived.
 constexpr uint32_t levels_at_once = 4;
 
-/// One step of each of `count` walkers: `at[i]` is a node, `bins[i]` the first bin of its row.
-template <class Kind, int count>
+/// Walkers go one step at a time, all of them: while one waits for its node, the others move.
+/// Walker `i` reads the bins of a row at `bins + i * apart`, or all of them the same row's.
+template <class Kind, int count, int stride, int apart>
 inline void step(
-    const typename Kind::Node *nodes, const typename Kind::Bin *const *bins, int stride,
-    uint32_t *at) {
+    const typename Kind::Node *nodes, const typename Kind::Bin *bins, uint32_t *at) {
     for (int i = 0; i < count; i++) {
         const typename Kind::Node node = nodes[at[i]];
-        at[i] = node.child + (bins[i][size_t(node.column) * size_t(stride)] >= node.rank);
+        at[i] = node.child + (bins[size_t(node.column) * stride + i * apart] >= node.rank);
     }
 }
 
@@ -35,46 +35,40 @@ bool have_arrived(const typename Kind::Node *nodes, const uint32_t *at) {
     return have;
 }
 
-template <class Kind, int count>
+template <class Kind, int count, int stride, int apart>
 inline void descend(
-    const typename Kind::Node *nodes, const typename Kind::Bin *const *bins, int stride,
-    uint32_t depth, uint32_t *at) {
+    const typename Kind::Node *nodes, const typename Kind::Bin *bins, uint32_t depth,
+    uint32_t *at) {
     while (depth > levels_at_once + 2) {
         for (uint32_t level = 0; level < levels_at_once; level++)
-            step<Kind, count>(nodes, bins, stride, at);
+            step<Kind, count, stride, apart>(nodes, bins, at);
         depth -= levels_at_once;
         if (have_arrived<Kind, count>(nodes, at)) return;
     }
-    for (; depth > 0; depth--) step<Kind, count>(nodes, bins, stride, at);
+    for (; depth > 0; depth--) step<Kind, count, stride, apart>(nodes, bins, at);
 }
 
-/// `count` rows of one tree at once.
+/// `count` rows of one tree at once. Where a block has fewer, the bins of rows that were lead
+/// walkers of no consequence through it.
 template <class Kind, class Sum, int count>
 void walk_rows(
-    const ct_walk_trees &trees, uint32_t tree, const typename Kind::Bin *bins, int stride,
-    const ct_leaves &leaves, const ct_block &block, int place, int used) {
+    const ct_walk_trees &trees, uint32_t tree, const typename Kind::Bin *bins,
+    const ct_leaves &leaves, const ct_block &block, int place) {
     auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
     uint32_t at[count];
-    const typename Kind::Bin *rows[count];
-    for (int i = 0; i < count; i++) {
-        at[i] = trees.roots[tree];
-        // Walkers beyond the last row walk along with it.
-        rows[i] = bins + place + (i < used ? i : used - 1);
-    }
-    descend<Kind, count>(nodes, rows, stride, trees.depths[tree], at);
-    for (int i = 0; i < count; i++) at[i] = trees.leaf_of[at[i]];
+    for (uint32_t &walker : at) walker = trees.roots[tree];
+    descend<Kind, count, CT_BLOCK_ROWS, 1>(nodes, bins + place, trees.depths[tree], at);
+    for (uint32_t &walker : at) walker = trees.leaf_of[walker];
+    int used = block.rows - place < count ? block.rows - place : count;
     millrace::add_leaves<Sum>(leaves, block, tree, place, used, at);
 }
 
-/// Eight trees of one row at once.
-template <class Kind, class Sum>
-void walk_one(
+/// `count` trees of a block's only row at once.
+template <class Kind, class Sum, uint32_t count>
+void walk_trees(
     const ct_walk_trees &trees, uint32_t first, uint32_t end, const typename Kind::Bin *bins,
-    int stride, const ct_leaves &leaves, const ct_block &block, int place) {
-    constexpr int count = 8;
+    const ct_leaves &leaves, const ct_block &block) {
     auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
-    const typename Kind::Bin *rows[count];
-    for (auto &row : rows) row = bins + place;
     for (uint32_t tree = first; tree < end; tree += count) {
         uint32_t at[count];
         uint32_t depth = 0;
@@ -83,34 +77,26 @@ void walk_one(
             at[i] = trees.roots[own];
             depth = trees.depths[own] > depth ? trees.depths[own] : depth;
         }
-        descend<Kind, count>(nodes, rows, stride, depth, at);
+        descend<Kind, count, 1, 0>(nodes, bins, depth, at);
         for (uint32_t i = 0; i < count && tree + i < end; i++) {
             uint32_t leaf = trees.leaf_of[at[i]];
-            millrace::add_leaves<Sum>(leaves, block, tree + i, place, 1, &leaf);
+            millrace::add_leaves<Sum>(leaves, block, tree + i, 0, 1, &leaf);
         }
     }
 }
 
-/// Rows below which each walks by itself.
-constexpr int rows_together = 4;
-
 template <class Kind, class Sum>
 void walk(
-    const ct_walk_trees &trees, uint32_t first, uint32_t end, const void *bytes, int stride,
+    const ct_walk_trees &trees, uint32_t first, uint32_t end, const void *bytes,
     const ct_leaves &leaves, const ct_block &block) {
     auto bins = static_cast<const typename Kind::Bin *>(bytes);
-    if (block.rows < rows_together) {
-        for (int i = 0; i < block.rows; i++)
-            walk_one<Kind, Sum>(trees, first, end, bins, stride, leaves, block, i);
-        return;
-    }
+    if (block.rows == 1) return walk_trees<Kind, Sum, 16>(trees, first, end, bins, leaves, block);
     for (uint32_t tree = first; tree < end; tree++) {
         for (int place = 0; place < block.rows; place += 16) {
-            int used = block.rows - place < 16 ? block.rows - place : 16;
-            if (used > 8)
-                walk_rows<Kind, Sum, 16>(trees, tree, bins, stride, leaves, block, place, used);
+            if (block.rows - place > 8)
+                walk_rows<Kind, Sum, 16>(trees, tree, bins, leaves, block, place);
             else
-                walk_rows<Kind, Sum, 8>(trees, tree, bins, stride, leaves, block, place, used);
+                walk_rows<Kind, Sum, 8>(trees, tree, bins, leaves, block, place);
         }
     }
 }
@@ -145,16 +131,14 @@ void end(
 }  // namespace
 
 void ct_walk(
-    const ct_walk_trees *trees, uint32_t first, uint32_t end, const void *bins, int stride,
+    const ct_walk_trees *trees, uint32_t first, uint32_t end, const void *bins,
     const ct_leaves *leaves, const ct_block *block) {
     if (trees->is_wide) {
-        leaves->is_double
-            ? walk<Wide, double>(*trees, first, end, bins, stride, *leaves, *block)
-            : walk<Wide, float>(*trees, first, end, bins, stride, *leaves, *block);
+        leaves->is_double ? walk<Wide, double>(*trees, first, end, bins, *leaves, *block)
+                          : walk<Wide, float>(*trees, first, end, bins, *leaves, *block);
     } else {
-        leaves->is_double
-            ? walk<Narrow, double>(*trees, first, end, bins, stride, *leaves, *block)
-            : walk<Narrow, float>(*trees, first, end, bins, stride, *leaves, *block);
+        leaves->is_double ? walk<Narrow, double>(*trees, first, end, bins, *leaves, *block)
+                          : walk<Narrow, float>(*trees, first, end, bins, *leaves, *block);
     }
 }
 

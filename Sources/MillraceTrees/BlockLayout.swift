@@ -37,7 +37,7 @@ final class BlockLayout: Sendable {
         rowsMin = max(2, Int((blockCost / walkCost).rounded(.up)))
         isHere = builder.isHere
         columns = LaidOutColumns(
-            builder.columns, sets: ensemble.sets, comparing: ensemble.comparing, isNarrow: true)
+            builder.columns, sets: ensemble.sets, comparing: ensemble.comparing)
         trees = AlignedArray(builder.trees, or: ct_block_tree())
         nodes = AlignedArray(builder.nodes, or: ct_block_node())
         isDouble = leaves.isDouble

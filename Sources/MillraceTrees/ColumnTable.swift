@@ -98,10 +98,7 @@ final class LaidOutColumns: Sendable {
     private let words: AlignedArray<UInt64>
     private let isDouble: Bool
 
-    /// - Parameter isNarrow: thresholds as tables, of at most `CT_NARROW_THRESHOLDS` a column.
-    init(
-        _ columns: [BinColumn], sets: [[Int64]], comparing: TreeEnsemble.Precision, isNarrow: Bool
-    ) {
+    init(_ columns: [BinColumn], sets: [[Int64]], comparing: TreeEnsemble.Precision) {
         var numbers: [Double] = []
         var words: [UInt64] = []
         var laid: [ct_column] = []
@@ -114,7 +111,7 @@ final class LaidOutColumns: Sendable {
                 made.kind = UInt8(CT_RANK.rawValue)
                 made.first = numbers.count
                 made.count = UInt32(clamping: column.thresholds.count)
-                numbers += isNarrow ? Self.table(column.thresholds) : column.thresholds
+                numbers += Self.numbers(column.thresholds)
             case .equal(let value):
                 made.kind = UInt8(CT_EQUAL.rawValue)
                 made.first = numbers.count
@@ -133,17 +130,18 @@ final class LaidOutColumns: Sendable {
         count = columns.count
         isDouble = comparing == .float64
         self.columns = AlignedArray(laid, or: ct_column())
-        // Comparisons of 16 numbers may read behind a small table that comes last.
-        let padding = [Double](repeating: .nan, count: 16)
-        doubles = AlignedArray(isDouble ? numbers + padding : [], or: 0)
-        singles = AlignedArray(isDouble ? [] : (numbers + padding).map { Float($0) }, or: 0)
+        doubles = AlignedArray(isDouble ? numbers : [], or: 0)
+        singles = AlignedArray(isDouble ? [] : numbers.map { Float($0) }, or: 0)
         self.words = AlignedArray(words, or: 0)
     }
 
-    private static func table(_ thresholds: [Double]) -> [Double] {
-        if thresholds.count <= 16 {
-            return thresholds + Array(repeating: .nan, count: 16 - thresholds.count)
+    /// As `ct_columns.numbers` has them.
+    private static func numbers(_ thresholds: [Double]) -> [Double] {
+        let short = Int(CT_SHORT_LIST)
+        if thresholds.count <= short {
+            return thresholds + Array(repeating: .nan, count: short - thresholds.count)
         }
+        guard thresholds.count <= Int(CT_NARROW_THRESHOLDS) else { return thresholds }
         let padded = thresholds + Array(repeating: .nan, count: max(0, 256 - thresholds.count))
         return stride(from: 15, to: 256, by: 16).map { padded[$0] } + padded
     }

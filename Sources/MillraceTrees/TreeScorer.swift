@@ -84,10 +84,8 @@ internal import CTrees
             if let inBlocks = layout.blocks, rows >= inBlocks.rowsMin {
                 unsafe addBlocks(leaves, &block)
             } else {
-                unsafe bin(&block, stride: rows == 1 ? 1 : Self.blockRows)
-                unsafe walk(
-                    0..<UInt32(layout.treeCount), leaves, &block,
-                    stride: rows == 1 ? 1 : Self.blockRows)
+                unsafe bin(&block)
+                unsafe walk(0..<UInt32(layout.treeCount), leaves, &block)
             }
             unsafe ct_end(
                 leaves, layout.divisor, layout.scale, layout.addsBaseFirst ? nil : base, &block,
@@ -102,10 +100,10 @@ internal import CTrees
             unsafe ct_bin_narrow(
                 columns, block.features, block.row, block.rows, narrowBins.base)
         }
-        if walksSomeOfBlock { unsafe bin(&block, stride: Self.blockRows) }
+        if walksSomeOfBlock { unsafe bin(&block) }
         for run in layout.runs {
             guard run.isInBlocks else {
-                unsafe walk(run.trees, leaves, &block, stride: Self.blockRows)
+                unsafe walk(run.trees, leaves, &block)
                 continue
             }
             unsafe withUnsafePointer(to: blocks) { trees in
@@ -116,27 +114,26 @@ internal import CTrees
         }
     }
 
-    @unsafe private func bin(_ block: inout ct_block, stride: Int) {
+    @unsafe private func bin(_ block: inout ct_block) {
         let isWide = layout.walks.isWide
         unsafe withUnsafePointer(to: wideColumns) { columns in
             if isWide {
                 unsafe ct_bin_wide32(
-                    columns, block.features, block.row, block.rows, Int32(stride), wideBins.base)
+                    columns, block.features, block.row, block.rows, wideBins.base)
             } else {
                 unsafe ct_bin_wide16(
-                    columns, block.features, block.row, block.rows, Int32(stride),
+                    columns, block.features, block.row, block.rows,
                     UnsafeMutableRawPointer(wideBins.base).assumingMemoryBound(to: UInt16.self))
             }
         }
     }
 
     @unsafe private func walk(
-        _ trees: Range<UInt32>, _ leaves: UnsafePointer<ct_leaves>, _ block: inout ct_block,
-        stride: Int
+        _ trees: Range<UInt32>, _ leaves: UnsafePointer<ct_leaves>, _ block: inout ct_block
     ) {
         unsafe withUnsafePointer(to: walks) { walks in
             unsafe ct_walk(
-                walks, trees.lowerBound, trees.upperBound, wideBins.base, Int32(stride), leaves,
+                walks, trees.lowerBound, trees.upperBound, wideBins.base, leaves,
                 &block)
         }
     }

@@ -15,7 +15,7 @@ final class WalkLayout: Sendable {
         isWide =
             table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(UInt16.max)
         columns = LaidOutColumns(
-            table.columns, sets: ensemble.sets, comparing: ensemble.comparing, isNarrow: false)
+            table.columns, sets: ensemble.sets, comparing: ensemble.comparing)
         var builder = Builder(ensemble, table, columnOfNode, isWide: isWide)
         roots = AlignedArray(repeating: 0, count: ensemble.roots.count)
         depths = AlignedArray(repeating: 0, count: ensemble.roots.count)

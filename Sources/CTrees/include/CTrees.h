@@ -21,8 +21,11 @@ extern "C" {
 #define CT_BLOCK_ROWS 64
 /// Thresholds that a narrow column can have: ranks 1 to 254, 255 is above all of them.
 #define CT_NARROW_THRESHOLDS 254
-/// Numbers of a narrow column's table: every 16th threshold, then all of them, NaN behind the last.
-#define CT_NARROW_TABLE 272
+/// Thresholds that are kept as they are, in 16 numbers; NaN is behind the last.
+#define CT_SHORT_LIST 16
+/// Numbers of more than CT_SHORT_LIST and up to CT_NARROW_THRESHOLDS thresholds: every 16th of
+/// them, then all; NaN is behind the last.
+#define CT_TABLE 272
 /// Leaves that a tree in blocks can have.
 #define CT_BLOCK_LEAVES 256
 
@@ -63,8 +66,7 @@ typedef struct {
     const ct_column *columns;
     uint32_t count;
     bool is_double;
-    /// Thresholds, sorted. A narrow column's are a table: 16 numbers where it has at most 16,
-    /// else CT_NARROW_TABLE; NaN behind the last.
+    /// Thresholds, sorted: a short list, a table, or, where there are more, just as many numbers.
     const void *numbers;
     const uint64_t *words;
 } ct_columns;
@@ -73,13 +75,11 @@ typedef struct {
 /// block that are not there get no bins.
 void ct_bin_narrow(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins);
-/// The same into 16 or 32 bits; column `c` begins at `bins[c * stride]`.
+/// The same into 16 or 32 bits. The bins of a single row lie side by side: `bins[column]`.
 void ct_bin_wide16(
-    const ct_columns *columns, const ct_view *features, size_t row, int rows, int stride,
-    uint16_t *bins);
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint16_t *bins);
 void ct_bin_wide32(
-    const ct_columns *columns, const ct_view *features, size_t row, int rows, int stride,
-    uint32_t *bins);
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint32_t *bins);
 
 /// Above all ranks but "never" (the type's greatest).
 #define CT_HIGH16 0xfffe
@@ -150,7 +150,7 @@ typedef struct {
 
 /// Adds the leaves of trees `first` to `end`, in this order.
 void ct_walk(
-    const ct_walk_trees *trees, uint32_t first, uint32_t end, const void *bins, int stride,
+    const ct_walk_trees *trees, uint32_t first, uint32_t end, const void *bins,
     const ct_leaves *leaves, const ct_block *block);
 
 enum ct_shape {
