@@ -44,6 +44,22 @@ template <int depth> CT_AVX512 inline __m512i from_bits(const uint64_t *bits) {
     return leaf;
 }
 
+/// Rows that go right somewhere in the level, and which of them reach which node of the next one.
+template <int level>
+CT_AVX512 inline uint64_t perfect_level(const uint64_t *answers, uint64_t *reached, bool is_last) {
+    constexpr int first = (1 << level) - 1;
+    uint64_t all = 0;
+#pragma clang loop unroll_count(32)
+    for (int i = first; i < 2 * first + 1; i++) {
+        uint64_t right = reached[i] & answers[i];
+        all |= right;
+        if (is_last) continue;
+        reached[2 * i + 1] = reached[i] ^ right;
+        reached[2 * i + 2] = right;
+    }
+    return all;
+}
+
 template <int depth>
 CT_AVX512 inline __m512i perfect_leaves(const ct_block_node *nodes, const uint8_t *bins) {
     constexpr int count = (1 << depth) - 1;
@@ -52,21 +68,14 @@ CT_AVX512 inline __m512i perfect_leaves(const ct_block_node *nodes, const uint8_
     uint64_t reached[count];
     uint64_t bits[depth];
     reached[0] = ~uint64_t(0);
-#pragma clang loop unroll(full)
-    for (int level = 0; level < depth; level++) {
-        uint64_t all = 0;
-        int first = (1 << level) - 1;
-#pragma clang loop unroll(full)
-        for (int i = first; i < 2 * first + 1; i++) {
-            uint64_t right = reached[i] & answers[i];
-            all |= right;
-            if (level < depth - 1) {
-                reached[2 * i + 1] = reached[i] ^ right;
-                reached[2 * i + 2] = right;
-            }
-        }
-        bits[level] = all;
-    }
+    bits[0] = perfect_level<0>(answers, reached, depth == 1);
+    if constexpr (depth > 1) bits[1] = perfect_level<1>(answers, reached, depth == 2);
+    if constexpr (depth > 2) bits[2] = perfect_level<2>(answers, reached, depth == 3);
+    if constexpr (depth > 3) bits[3] = perfect_level<3>(answers, reached, depth == 4);
+    if constexpr (depth > 4) bits[4] = perfect_level<4>(answers, reached, depth == 5);
+    if constexpr (depth > 5) bits[5] = perfect_level<5>(answers, reached, depth == 6);
+    if constexpr (depth > 6) bits[6] = perfect_level<6>(answers, reached, depth == 7);
+    if constexpr (depth > 7) bits[7] = perfect_level<7>(answers, reached, depth == 8);
     return from_bits<depth>(bits);
 }
 
@@ -98,7 +107,9 @@ CT_AVX512 __m512i leaves_of(
         case 3: return perfect_leaves<3>(nodes, bins);
         case 4: return perfect_leaves<4>(nodes, bins);
         case 5: return perfect_leaves<5>(nodes, bins);
-        default: return perfect_leaves<6>(nodes, bins);
+        case 6: return perfect_leaves<6>(nodes, bins);
+        case 7: return perfect_leaves<7>(nodes, bins);
+        default: return perfect_leaves<8>(nodes, bins);
         }
     }
     return generic_leaves(nodes, tree.nodes, bins);

@@ -51,6 +51,13 @@ final class BlockLayout: Sendable {
     /// Bins of a block stay within what a processor keeps at hand: 4 MiB.
     private static let columnLimit = 1 << 16
 
+    /// Memory that a block reads for the tree.
+    func byteCount(_ tree: Int) -> Int {
+        let tree = trees[tree]
+        return Int(tree.nodes) * MemoryLayout<ct_block_node>.stride
+            + Int(tree.leaves) * (isDouble ? 8 : 4)
+    }
+
     /// Valid as long as this object.
     var wall: ct_block_trees {
         var wall = unsafe ct_block_trees()

@@ -15,14 +15,20 @@ package final class TreeLayout: Sendable {
     let leaves: LaidOutLeaves
     let walks: WalkLayout
     let blocks: BlockLayout?
-    /// Trees that follow each other and are scored in the same way, where there are `blocks`.
-    let runs: [(trees: Range<UInt32>, isInBlocks: Bool)]
+    let runs: [Run]
     let divisor: Double
     let scale: Double
     /// Of the type that is summed; nil where all are 0.
     let base: Base?
     let addsBaseFirst: Bool
     let treeCount: Int
+
+    /// Trees that follow each other and are scored in the same way; as many as stay in the caches
+    /// while a tile's blocks go through them.
+    struct Run: Sendable {
+        var trees: Range<UInt32>
+        let isInBlocks: Bool
+    }
 
     /// Base values in memory, as the wall reads them.
     struct Base: Sendable {
@@ -64,7 +70,7 @@ package final class TreeLayout: Sendable {
             ? BlockLayout(
                 ensemble, table, columnOfNode: columnOfNode, depths: walks.depths, leaves: leaves)
             : nil
-        runs = blocks.map { Self.runs($0.isHere) } ?? []
+        runs = Self.runs(blocks, walks)
         divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
         scale = ensemble.scale
         addsBaseFirst = ensemble.basePlace == .first
@@ -89,14 +95,24 @@ package final class TreeLayout: Sendable {
         }
     }
 
-    private static func runs(_ isHere: [Bool]) -> [(trees: Range<UInt32>, isInBlocks: Bool)] {
-        var runs: [(trees: Range<UInt32>, isInBlocks: Bool)] = []
-        var start = 0
-        for tree in isHere.indices
-        where tree + 1 == isHere.count || isHere[tree + 1] != isHere[tree] {
-            runs.append((UInt32(start)..<UInt32(tree + 1), isHere[tree]))
-            start = tree + 1
+    private static func runs(_ blocks: BlockLayout?, _ walks: WalkLayout) -> [Run] {
+        var runs: [Run] = []
+        var bytes = 0
+        for tree in 0..<walks.depths.count {
+            let isInBlocks = blocks?.isHere[tree] ?? false
+            let own = isInBlocks ? blocks?.byteCount(tree) ?? 0 : walks.byteCount(tree)
+            let end = UInt32(clamping: tree + 1)
+            if let last = runs.last, last.isInBlocks == isInBlocks, bytes + own <= runBytes {
+                runs[runs.count - 1].trees = last.trees.lowerBound..<end
+                bytes += own
+            } else {
+                runs.append(Run(trees: UInt32(clamping: tree)..<end, isInBlocks: isInBlocks))
+                bytes = own
+            }
         }
         return runs
     }
+
+    /// A quarter of a usual second-level cache.
+    private static let runBytes = 1 << 18
 }

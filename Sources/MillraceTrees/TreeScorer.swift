@@ -12,8 +12,14 @@ internal import CTrees
 }
 
 /// Scores rows against one ensemble. Its buffers are one lane's: used by one thread at a time.
+///
+/// Rows go in tiles of up to 8 blocks: some trees for all of a tile's blocks, then the next trees,
+/// so that large ensembles come from memory once a tile and not once a block.
 @safe package final class TreeScorer {
     private static let blockRows = Int(CT_BLOCK_ROWS)
+    private static let tileBlocksMax = 8
+    /// Bins and sums of a tile stay within half of a usual second-level cache.
+    private static let tileBytes = 1 << 19
 
     private let layout: TreeLayout
     private let leaves: ct_leaves
@@ -21,12 +27,17 @@ internal import CTrees
     private let wideColumns: ct_columns
     private let blocks: ct_block_trees
     private let narrowColumns: ct_columns
-    private let wideBins: AlignedArray<UInt32>
-    private let narrowBins: AlignedArray<UInt8>
-    private let sums: AlignedArray<Double>
-    private let isSet: AlignedArray<Bool>?
     private let views: AlignedArray<ct_view>
     private let walksSomeOfBlock: Bool
+    private let tileBlocks: Int
+    /// One block's bins after the other's.
+    private let wideBins: AlignedArray<UInt8>
+    private let wideBytes: Int
+    private let narrowBins: AlignedArray<UInt8>
+    private let narrowBytes: Int
+    /// Doubles, or floats in their places.
+    private let sums: AlignedArray<Double>
+    private let isSet: AlignedArray<Bool>?
 
     package init(_ layout: TreeLayout) {
         self.layout = layout
@@ -35,17 +46,21 @@ internal import CTrees
         unsafe wideColumns = layout.walks.columns.wall
         unsafe blocks = layout.blocks?.wall ?? ct_block_trees()
         unsafe narrowColumns = layout.blocks?.columns.wall ?? ct_columns()
-        let rows = Self.blockRows
-        // Trees that are single leaves have no column, but a place where they would look.
-        wideBins = AlignedArray(repeating: 0, count: max(1, layout.walks.columns.count) * rows)
-        narrowBins = AlignedArray(
-            repeating: 0, count: max(1, layout.blocks?.columns.count ?? 0) * rows)
-        sums = AlignedArray(repeating: 0, count: layout.targetCount * rows)
-        isSet =
-            layout.leaves.needsSetFlags
-            ? AlignedArray(repeating: false, count: layout.targetCount * rows) : nil
         unsafe views = AlignedArray(repeating: unsafe ct_view(), count: layout.featureCount)
         walksSomeOfBlock = layout.runs.contains { !$0.isInBlocks }
+        // Trees that are single leaves have no column, but a place where they would look.
+        wideBytes =
+            max(1, layout.walks.columns.count) * Self.blockRows * (layout.walks.isWide ? 4 : 2)
+        narrowBytes = max(1, layout.blocks?.columns.count ?? 0) * Self.blockRows
+        let sumCount = layout.targetCount * Self.blockRows
+        let blockBytes = wideBytes + narrowBytes + sumCount * 8
+        tileBlocks = max(1, min(Self.tileBlocksMax, Self.tileBytes / blockBytes))
+        wideBins = AlignedArray(repeating: 0, count: tileBlocks * wideBytes)
+        narrowBins = AlignedArray(repeating: 0, count: tileBlocks * narrowBytes)
+        sums = AlignedArray(repeating: 0, count: tileBlocks * sumCount)
+        isSet =
+            layout.leaves.needsSetFlags
+            ? AlignedArray(repeating: false, count: tileBlocks * sumCount) : nil
     }
 
     /// Writes rows x targetCount numbers of the ensemble's `summing` type, row-major.
@@ -65,76 +80,96 @@ internal import CTrees
         let rowBytes = layout.targetCount * (layout.leaves.isDouble ? 8 : 4)
         var row = 0
         while row < rows {
-            let count = min(Self.blockRows, rows - row)
-            unsafe scoreBlock(row, count, into: out + row * rowBytes)
+            let count = min(tileBlocks * Self.blockRows, rows - row)
+            unsafe scoreTile(row, count, into: out + row * rowBytes)
             row += count
         }
     }
 
-    private func scoreBlock(_ row: Int, _ rows: Int, into out: UnsafeMutableRawPointer) {
+    private func scoreTile(_ row: Int, _ rows: Int, into out: UnsafeMutableRawPointer) {
         let base = unsafe layout.base?.pointer
+        let blockCount = (rows + Self.blockRows - 1) / Self.blockRows
         unsafe withUnsafePointer(to: leaves) { leaves in
-            var block = unsafe ct_block()
-            unsafe block.sums = UnsafeMutableRawPointer(sums.base)
-            unsafe block.is_set = isSet?.base
-            unsafe block.features = UnsafePointer(views.base)
-            unsafe block.row = row
-            unsafe block.rows = Int32(rows)
-            unsafe ct_begin(leaves, layout.addsBaseFirst ? base : nil, &block)
-            if let inBlocks = layout.blocks, rows >= inBlocks.rowsMin {
-                unsafe addBlocks(leaves, &block)
-            } else {
-                unsafe bin(&block)
-                unsafe walk(0..<UInt32(layout.treeCount), leaves, &block)
+            for index in 0..<blockCount {
+                var block = unsafe block(index, row, rows)
+                unsafe ct_begin(leaves, layout.addsBaseFirst ? base : nil, &block)
+                unsafe bin(index, &block)
             }
-            unsafe ct_end(
-                leaves, layout.divisor, layout.scale, layout.addsBaseFirst ? nil : base, &block,
-                out)
-        }
-    }
-
-    @unsafe private func addBlocks(
-        _ leaves: UnsafePointer<ct_leaves>, _ block: inout ct_block
-    ) {
-        unsafe withUnsafePointer(to: narrowColumns) { columns in
-            unsafe ct_bin_narrow(
-                columns, block.features, block.row, block.rows, narrowBins.base)
-        }
-        if walksSomeOfBlock { unsafe bin(&block) }
-        for run in layout.runs {
-            guard run.isInBlocks else {
-                unsafe walk(run.trees, leaves, &block)
-                continue
+            for run in layout.runs {
+                for index in 0..<blockCount {
+                    var block = unsafe block(index, row, rows)
+                    unsafe add(run, index, leaves, &block)
+                }
             }
-            unsafe withUnsafePointer(to: blocks) { trees in
-                unsafe ct_blocks(
-                    trees, run.trees.lowerBound, run.trees.upperBound, narrowBins.base, leaves,
-                    &block)
+            let rowBytes = layout.targetCount * (layout.leaves.isDouble ? 8 : 4)
+            for index in 0..<blockCount {
+                var block = unsafe block(index, row, rows)
+                unsafe ct_end(
+                    leaves, layout.divisor, layout.scale, layout.addsBaseFirst ? nil : base,
+                    &block, out + index * Self.blockRows * rowBytes)
             }
         }
     }
 
-    @unsafe private func bin(_ block: inout ct_block) {
+    /// The block of this index in the tile of `rows` rows that begins at `row`.
+    @unsafe private func block(_ index: Int, _ row: Int, _ rows: Int) -> ct_block {
+        let first = index * Self.blockRows
+        let sumCount = layout.targetCount * Self.blockRows
+        let size = layout.leaves.isDouble ? 8 : 4
+        var block = unsafe ct_block()
+        unsafe block.sums = UnsafeMutableRawPointer(sums.base) + index * sumCount * size
+        unsafe block.is_set = isSet.map { unsafe $0.base + index * sumCount }
+        unsafe block.features = UnsafePointer(views.base)
+        unsafe block.row = row + first
+        unsafe block.rows = Int32(min(Self.blockRows, rows - first))
+        return unsafe block
+    }
+
+    /// Whether so many rows are less work in a block than as walks.
+    private func isBlock(_ rows: Int32) -> Bool {
+        layout.blocks.map { Int(rows) >= $0.rowsMin } ?? false
+    }
+
+    @unsafe private func bin(_ index: Int, _ block: inout ct_block) {
+        let isBlock = unsafe isBlock(block.rows)
+        if isBlock {
+            unsafe withUnsafePointer(to: narrowColumns) { columns in
+                unsafe ct_bin_narrow(
+                    columns, block.features, block.row, block.rows,
+                    narrowBins.base + index * narrowBytes)
+            }
+        }
+        guard !isBlock || walksSomeOfBlock else { return }
         let isWide = layout.walks.isWide
+        let bins = unsafe UnsafeMutableRawPointer(wideBins.base + index * wideBytes)
         unsafe withUnsafePointer(to: wideColumns) { columns in
             if isWide {
                 unsafe ct_bin_wide32(
-                    columns, block.features, block.row, block.rows, wideBins.base)
+                    columns, block.features, block.row, block.rows,
+                    bins.assumingMemoryBound(to: UInt32.self))
             } else {
                 unsafe ct_bin_wide16(
                     columns, block.features, block.row, block.rows,
-                    UnsafeMutableRawPointer(wideBins.base).assumingMemoryBound(to: UInt16.self))
+                    bins.assumingMemoryBound(to: UInt16.self))
             }
         }
     }
 
-    @unsafe private func walk(
-        _ trees: Range<UInt32>, _ leaves: UnsafePointer<ct_leaves>, _ block: inout ct_block
+    @unsafe private func add(
+        _ run: TreeLayout.Run, _ index: Int, _ leaves: UnsafePointer<ct_leaves>,
+        _ block: inout ct_block
     ) {
-        unsafe withUnsafePointer(to: walks) { walks in
-            unsafe ct_walk(
-                walks, trees.lowerBound, trees.upperBound, wideBins.base, leaves,
-                &block)
+        let (first, end) = (run.trees.lowerBound, run.trees.upperBound)
+        if run.isInBlocks, unsafe isBlock(block.rows) {
+            unsafe withUnsafePointer(to: blocks) { trees in
+                unsafe ct_blocks(
+                    trees, first, end, narrowBins.base + index * narrowBytes, leaves, &block)
+            }
+        } else {
+            unsafe withUnsafePointer(to: walks) { walks in
+                unsafe ct_walk(
+                    walks, first, end, wideBins.base + index * wideBytes, leaves, &block)
+            }
         }
     }
 }

@@ -23,15 +23,16 @@ struct TreeSketch {
     /// From left to right.
     private(set) var leaves: [Int] = []
 
-    private static let perfectDepthMax = 6
-    private static let obliviousDepthMax = 8
+    /// A leaf's number is a byte.
+    private static let depthMax = 8
     private static let perTree = 30.0
 
     static func walkCost(depth: Int) -> Double { 2 + 1.3 * Double(depth) }
 
     var blockCost: Double {
         // Up to 64 values are looked up within registers.
-        let lookUp = leaves.count > 64 || shape == CT_OBLIVIOUS && depth > 6 ? 60.0 : 0
+        let values = shape == CT_GENERIC ? leaves.count : 1 << depth
+        let lookUp = values > 64 ? 60.0 : 0
         let asking =
             switch shape {
             case CT_PERFECT: 1.5 * Double(1 << depth)
@@ -83,9 +84,9 @@ struct TreeSketch {
             nodes.append(Node(index: node, leftLeaves: leaves.count))
         }
         depth = deepest
-        if isOblivious, deepest == shallowest, (1...Self.obliviousDepthMax).contains(deepest) {
+        if isOblivious, deepest == shallowest, (1...Self.depthMax).contains(deepest) {
             shape = CT_OBLIVIOUS
-        } else if (1...Self.perfectDepthMax).contains(deepest),
+        } else if (1...Self.depthMax).contains(deepest),
             1.5 * Double(1 << deepest) < 3.1 * Double(nodes.count)
         {
             shape = CT_PERFECT

@@ -28,6 +28,12 @@ final class WalkLayout: Sendable {
         leafOf = builder.leafOf
     }
 
+    /// Memory of the tree's nodes and what its leaves lead to.
+    func byteCount(_ tree: Int) -> Int {
+        let end = tree + 1 < roots.count ? Int(roots[tree + 1]) : leafOf.count
+        return (end - Int(roots[tree])) * (isWide ? 16 : 12)
+    }
+
     /// Valid as long as this object.
     var wall: ct_walk_trees {
         var wall = unsafe ct_walk_trees()

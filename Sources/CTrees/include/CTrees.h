@@ -155,7 +155,7 @@ void ct_walk(
 
 enum ct_shape {
     CT_GENERIC = 0,    // any tree: parents before children
-    CT_PERFECT = 1,    // all leaves at one depth of 1 to 6, level by level
+    CT_PERFECT = 1,    // all leaves at one depth of 1 to 8, level by level
     CT_OBLIVIOUS = 2,  // one question a level, depth 1 to 8
 };
 
