@@ -33,3 +33,25 @@ package struct BoosterFile: Sendable {
         ModelError(.unsupported, "\(path): \(FileBytes.printable(what))")
     }
 }
+
+extension BoosterFile {
+    /// An error of the document, with its place as an editor shows it.
+    func invalid(_ error: DocumentError, kind: String) -> ModelError {
+        var place = "byte \(error.offset)"
+        if error.offset <= bytes.count {
+            let line = 1 + bytes[..<error.offset].count { $0 == UInt8(ascii: "\n") }
+            if line > 1, kind.hasSuffix("JSON"), !kind.hasSuffix("UBJSON") {
+                place = "line \(line), \(place)"
+            }
+        }
+        return invalid("not a whole \(kind) model (\(place): \(error.what))")
+    }
+}
+
+extension TreeProgram {
+    /// All inputs as float32, side by side.
+    mutating func addFloatInputs() -> Matrix {
+        let columns = inputs.indices.map { add(.input($0, as: .float32)) }
+        return columns.count == 1 ? columns[0] : add(.join(columns))
+    }
+}
