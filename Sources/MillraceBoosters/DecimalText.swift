@@ -74,7 +74,8 @@ struct DecimalText {
 
     private static func power(_ bytes: [UInt8], _ place: inout Int) -> Int? {
         var isNegative = false
-        if place < bytes.count, bytes[place] == UInt8(ascii: "-") || bytes[place] == UInt8(ascii: "+")
+        if place < bytes.count,
+            bytes[place] == UInt8(ascii: "-") || bytes[place] == UInt8(ascii: "+")
         {
             isNegative = bytes[place] == UInt8(ascii: "-")
             place += 1

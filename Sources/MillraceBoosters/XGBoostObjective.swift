@@ -23,7 +23,8 @@ struct XGBoostObjective: Equatable {
             (link, base, isClassifier) = (.identity, .asIs, false)
         case "reg:logistic": (link, base, isClassifier) = (.logistic, .logit, false)
         case "binary:logistic": (link, base, isClassifier) = (.logistic, .logit, true)
-        case "binary:logitraw": (link, base, isClassifier) = (.identity, .logit, true)
+        // The library takes its base_score for a margin, alone among the logistic ones.
+        case "binary:logitraw": (link, base, isClassifier) = (.identity, .asIs, true)
         case "binary:hinge": (link, base, isClassifier) = (.hinge, .asIs, true)
         case "multi:softprob": (link, base, isClassifier) = (.softmax, .asIs, true)
         case "multi:softmax": (link, base, isClassifier) = (.softmaxClass, .asIs, true)

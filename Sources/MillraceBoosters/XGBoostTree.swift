@@ -178,8 +178,9 @@ struct XGBoostTree {
             if left[Int(node)] < 0 { continue }
             // A damaged file may name one stretch for many nodes.
             guard sets.updateValue(ensemble.sets.count, forKey: node) == nil,
-                index == 0 || start >= Int(categoryStarts[index - 1])
-                    + Int(categoryCounts[index - 1])
+                index == 0
+                    || start >= Int(categoryStarts[index - 1])
+                        + Int(categoryCounts[index - 1])
             else { throw TreeError("node \(node): its categories are named twice") }
             _ = ensemble.addSet(Set(members.map { Int64($0) }))
         }
