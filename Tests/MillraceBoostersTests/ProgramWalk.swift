@@ -57,6 +57,10 @@ struct ProgramWalk {
         case .greatest(let matrix):
             let most = values[matrix].max() ?? 0
             return (.int64, [Double(values[matrix].firstIndex(of: most) ?? 0)])
+        case .pick(let matrix, let columns):
+            return (types[matrix], columns.map { values[matrix][$0] })
+        case .arithmetic(let matrix, .multiply, let constants):
+            return (types[matrix], values[matrix].map { $0 * constants[0] })
         case .complement(let matrix):
             return (types[matrix], [1 - values[matrix][0], values[matrix][0]])
         default: throw TreeError("a step that the loaders do not use")
