@@ -1,5 +1,6 @@
 internal import CCrypto
 internal import CJemalloc
+internal import MillraceBoosters
 internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceFormats
@@ -38,6 +39,8 @@ enum Registry {
     /// All engines; the first that recognizes the file's content runs it.
     static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
         [
+            XGBoostEngine(),
+            CatBoostEngine(),
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,
