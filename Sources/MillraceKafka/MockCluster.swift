@@ -63,6 +63,12 @@ package import MillraceCore
         }
     }
 
+    /// Makes that broker the group's coordinator.
+    package func setCoordinator(group: String, broker: Int32) throws(ServiceError) {
+        let error = unsafe rd_kafka_mock_coordinator_set(cluster, "group", group, broker)
+        try check(error, "coordinator \(broker)")
+    }
+
     /// Breaks the broker's connections and refuses new ones. Brokers are numbered from 1.
     package func setDown(broker: Int32) throws(ServiceError) {
         try check(unsafe rd_kafka_mock_broker_set_down(cluster, broker), "broker \(broker)")

@@ -32,8 +32,9 @@ enum ConnectCheck {
                 "\(file.path): topic '\(file.source.topic)' has \(count)"
                     + " partition\(count == 1 ? "" : "s"): as many instances have work")
         }
-        if let reason = report.rightsNotChecked {
-            tell("\(file.path): rights were not checked: \(reason)")
+        if !report.rightsNotChecked.isEmpty {
+            let reasons = report.rightsNotChecked.joined(separator: "; ")
+            tell("\(file.path): rights were not checked: \(reasons)")
         }
         var problems = report.problems
         if !problems.contains(where: { $0.subject == .group }),

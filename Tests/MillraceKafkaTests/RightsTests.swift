@@ -26,8 +26,26 @@ import Testing
         let start = ContinuousClock.now
         let report = try stage.settings.checkTopics(timeoutMs: 60_000, log: .none)
         #expect(report.problems == [])
-        #expect(report.rightsNotChecked != nil)
+        #expect(!report.rightsNotChecked.isEmpty)
         #expect(start.duration(to: .now) < .seconds(30))
+    }
+
+    /// The group's coordinator is away, whom alone its rights can be asked for.
+    @Test(.enabled(if: LibraryVersion.current >= LibraryVersion(2, 3, 0), "asks for no rights"))
+    func rightsThatNobodyTellsOfAreNotChecked() throws {
+        let stage = try Stage(brokers: 2)
+        try stage.cluster.setCoordinator(group: "g", broker: 2)
+        try stage.cluster.setDown(broker: 2)
+        let report = try stage.settings.checkTopics(timeoutMs: 2_000, log: .none)
+        #expect(report.problems == [])
+        #expect([report.source, report.sink, report.deadLetter] == [2, 2, 2])
+        #expect(report.rightsNotChecked.contains { $0.hasPrefix("of group 'g': ") })
+    }
+
+    @Test func eachReasonIsKeptOnce() {
+        var report = TopicReport()
+        for reason in ["a", "b", "a"] { report.noteNotChecked(reason) }
+        #expect(report.rightsNotChecked == ["a", "b"])
     }
 
     @Test func aSilentBrokerIsATemporaryError() throws {
