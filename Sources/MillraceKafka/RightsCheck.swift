@@ -12,6 +12,14 @@ enum Operation: String {
         let all = RD_KAFKA_ACL_OPERATION_ALL
         return rights.allowed & (1 << operation.rawValue | 1 << all.rawValue) != 0
     }
+
+    /// The same of an answer in Kafka's own numbers; nil where it tells nothing.
+    func isAllowed(among operations: [UInt32]) -> Bool? {
+        var rights = millrace_rights_t()
+        let raw = operations.map { rd_kafka_AclOperation_t(rawValue: $0) }
+        unsafe millrace_note_rights(&rights, raw, raw.count)
+        return rights.is_told == 0 ? nil : isAllowed(by: rights)
+    }
 }
 
 /// A topic that is asked about, by the client that will use it.

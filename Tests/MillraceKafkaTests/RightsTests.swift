@@ -42,6 +42,17 @@ import Testing
         #expect(report.rightsNotChecked.contains { $0.hasPrefix("of group 'g': ") })
     }
 
+    /// Numbers of Kafka's AclOperation: 2 All, 3 Read, 4 Write, 5 Create, 8 Describe.
+    @Test(
+        arguments: [
+            ([3, 8], true), ([4, 8], false), ([2], true), ([8], false),
+            // No answer: nothing, no right to describe, all bits of -1.
+            ([], nil), ([3], nil), (Array(3...12), nil),
+        ] as [([UInt32], Bool?)])
+    func whatAnAnswerSaysOfTheRightToRead(operations: [UInt32], isAllowed: Bool?) {
+        #expect(Operation.read.isAllowed(among: operations) == isAllowed)
+    }
+
     @Test func eachReasonIsKeptOnce() {
         var report = TopicReport()
         for reason in ["a", "b", "a"] { report.noteNotChecked(reason) }
