@@ -260,6 +260,12 @@ extension KafkaSource {
             context.add(.reachedEnd(partition: partition, offset: offset))
         case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
             context.add(.problem(TopicMetadata.missing(topic).serviceError))
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            let text = TopicReport.missingRight(.source, "topic '\(topic)'", .read)
+            context.add(.blocked(KafkaError(code, text).serviceError))
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+            let text = TopicReport.missingRight(.group, "group '\(settings.group)'", .read)
+            context.add(.blocked(KafkaError(code, text).serviceError))
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
             let text =
                 "\(topic)[\(partition)] has no valid offset for group '\(settings.group)' and "

@@ -135,12 +135,17 @@ extension TopicReport {
     private mutating func addMissingRight(
         _ subject: Problem.Subject, _ what: String, _ operation: Operation
     ) {
+        add(subject, Self.missingRight(subject, what, operation), .missingRight)
+    }
+
+    /// Says what right is missing and whom it should be given.
+    static func missingRight(
+        _ subject: Problem.Subject, _ what: String, _ operation: Operation
+    ) -> String {
         let isConsumers = subject == .source || subject == .group
         let verb = subject == .group ? "use" : operation.rawValue.lowercased()
-        add(
-            subject,
-            "no right to \(verb) \(what): the \(isConsumers ? "consumer" : "producer")'s user"
-                + " needs the operation \(operation.rawValue) on it", .missingRight)
+        return "no right to \(verb) \(what): the \(isConsumers ? "consumer" : "producer")'s user"
+            + " needs the operation \(operation.rawValue) on it"
     }
 
     private static var libraryIsOld: String {

@@ -32,7 +32,10 @@ import Testing
         try #require(lines.wait(for: "TOPICERR", times: 2))
         pump.step(timeoutMs: 10_000)
         let codes = pump.events.compactMap { event in
-            if case .problem(let error) = event { error.code } else { nil }
+            switch event {
+            case .problem(let error), .blocked(let error): error.code
+            default: nil as String?
+            }
         }
         #expect(pump.events.contains(.assigned([0])))
         #expect(codes == ["UNKNOWN_TOPIC_OR_PART", "TOPIC_AUTHORIZATION_FAILED"])
