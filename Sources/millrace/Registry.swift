@@ -42,6 +42,7 @@ enum Registry {
         [
             XGBoostEngine(),
             CatBoostEngine(),
+            LightGBMEngine(),
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,
