@@ -92,11 +92,16 @@ struct LightGBMLoader {
             try tree.add(to: &ensemble, target: treeCount % header.targetCount, text)
             treeCount += 1
         }
-        if let expected, treeCount > 0 {
+        if let expected {
             let end = text.position - text.returns
             guard expected <= end, expected >= end - tree.blankBytes else {
                 throw sizeError(treeCount - 1, text.line)
             }
+        }
+        // A model that learned nothing has no trees, and says so.
+        let mayBeEmpty = header.treeSizes?.isEmpty == true && text.peek() != nil
+        guard treeCount > 0 || mayBeEmpty else {
+            throw LightGBMError(line: text.line + 1, "no tree here; is the file cut short?")
         }
         if let sizes = header.treeSizes, sizes.count != treeCount {
             throw LightGBMError(
@@ -106,7 +111,8 @@ struct LightGBMLoader {
         guard treeCount % header.targetCount == 0 else {
             throw LightGBMError(
                 line: text.line + 1,
-                "\(treeCount) trees, but \(header.targetCount) a iteration; is the file cut short?")
+                "\(treeCount) trees, but \(header.targetCount) an iteration; is the file cut short?"
+            )
         }
         try checkForest(tree)
     }
