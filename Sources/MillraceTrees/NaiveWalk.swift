@@ -1,4 +1,3 @@
-
 /// The reference: walks node by node, as `TreeEnsemble` describes it. The values of each target,
 /// from Swift's own arithmetic.
 enum NaiveWalk {

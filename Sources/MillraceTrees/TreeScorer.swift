@@ -33,14 +33,16 @@ package final class TreeScorer {
             for index in values.indices {
                 let view = unsafe features[index]
                 let place = unsafe view.base + row * view.strideBytes
-                values[index] = unsafe isSingle
+                values[index] =
+                    unsafe isSingle
                     ? Double(place.load(as: Float.self)) : place.load(as: Double.self)
             }
             let result = NaiveWalk.score(ensemble, values)
             for (target, value) in result.enumerated() {
                 let index = row * ensemble.targetCount + target
                 if ensemble.summing == .float32 {
-                    unsafe sums.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
+                    unsafe sums.storeBytes(
+                        of: Float(value), toByteOffset: index * 4, as: Float.self)
                 } else {
                     unsafe sums.storeBytes(of: value, toByteOffset: index * 8, as: Double.self)
                 }
