@@ -17,7 +17,9 @@ import sys
 
 import numpy as np
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "Fixtures", "boosters")
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.environ.get("BOOSTERS") or os.path.join(HERE, "..", "Tests", "Fixtures", "boosters")
+ROWS = int(os.environ.get("BOOSTER_ROWS") or 24)
 
 
 def number(x):
@@ -107,7 +109,7 @@ def make_xgboost(tag):
             return xgb.DMatrix(coo_matrix((X[i, j], (i, j)), shape=X.shape).tocsr(), y, **more)
         return xgb.DMatrix(X, y, **more)
 
-    def save(name, booster, features, form="json", rows=None, types=None, names=None, count=24):
+    def save(name, booster, features, form="json", rows=None, types=None, names=None, count=ROWS):
         name = f"xgb{tag}-{name}"
         path = os.path.join(OUT, name + "." + form)
         other = os.path.join(OUT, name + ".tmp.json")
@@ -228,7 +230,101 @@ def make_xgboost(tag):
     booster.save_model(os.path.join(OUT, "xgb-gblinear.json"))
 
 
+# --------------------------------------------------------------------------------------- CatBoost
+
+def catboost_thresholds(path, features):
+    model = json.load(open(path))
+    found = [set() for _ in range(features)]
+    for feature in model["features_info"]["float_features"]:
+        found[feature["flat_feature_index"]] |= set(feature["borders"] or [])
+    return found
+
+
+def make_catboost():
+    import catboost as cb
+    import pandas as pd
+
+    rng = np.random.default_rng(11)
+    X, score = xgboost_data(rng)
+    classes = np.clip(np.floor(score).astype(int) + 1, 0, 2)
+    binary = (score > 0).astype(int)
+    full = np.nan_to_num(X)
+
+    def train(name, y, kind=cb.CatBoostRegressor, X=X, rows=None, cats=None, names=None,
+              threshold=None, **parameters):
+        parameters = dict(iterations=8, depth=3, verbose=0, allow_writing_files=False,
+                          random_seed=3, thread_count=1, **parameters)
+        pool = cb.Pool(X, y, cat_features=cats, feature_names=names)
+        model = kind(**parameters).fit(pool)
+        if threshold: model.set_probability_threshold(threshold)
+        name = "cat-" + name
+        path = os.path.join(OUT, name + ".json")
+        model.save_model(path, format="json", pool=pool)
+        file = json.load(open(path))
+        # Long, and of no use to a reader of models.
+        for key in ["output_options", "training"]: file["model_info"].pop(key, None)
+        for tree in file.get("oblivious_trees", []): tree.pop("leaf_weights", None)
+        json.dump(file, open(path, "w"), separators=(",", ":"))
+        if rows is None:
+            rows = edge_rows(np.random.default_rng(5), ROWS, catboost_thresholds(path, X.shape[1]))
+        data = cb.Pool(rows, cat_features=cats, feature_names=names)
+        expected = {
+            "file": os.path.basename(path), "library": "catboost " + cb.__version__,
+            "rows": numbers(np.asarray(rows, dtype="f8"))}
+        prediction = np.asarray(model.predict(data))
+        if kind is cb.CatBoostClassifier:
+            expected["probabilities"] = numbers(model.predict_proba(data))
+            if prediction.ndim > 1 and prediction.shape[1] == 1: prediction = prediction[:, 0]
+            if prediction.dtype.kind in "OUS":
+                # By index.
+                prediction = np.array([list(model.classes_).index(c) for c in prediction])
+        expected["prediction"] = numbers(prediction)
+        expected["raw"] = numbers(model.predict(data, prediction_type="RawFormulaVal"))
+        write_expected(name, expected)
+        print(name, os.path.getsize(path))
+
+    names = ["amount", "age", "score of x", "größe", "is_new"]
+    classifier = cb.CatBoostClassifier
+    train("rmse", score, names=names)
+    train("nan-max", score, nan_mode="Max")
+    train("no-nan", score, X=full, rows=full[:24])
+    train("logloss", binary, classifier)
+    train("logloss-texts", np.array(["no", "yes"])[binary], classifier, names=names)
+    train("logloss-threshold", binary, classifier, threshold=0.7)
+    train("crossentropy", 1 / (1 + np.exp(-score)), classifier, loss_function="CrossEntropy")
+    train("multiclass", classes + 5, classifier)
+    train("multiclass-texts", np.array(["a", "b", "c"])[classes], classifier)
+    train("onevsall", classes, classifier, loss_function="MultiClassOneVsAll")
+    train("multilabel", np.stack([binary, score > 1], 1).astype(int), classifier,
+          loss_function="MultiLogloss")
+    train("poisson", np.floor(np.exp(score / 2)), loss_function="Poisson")
+    train("tweedie", np.floor(np.exp(score / 2)), loss_function="Tweedie:variance_power=1.5")
+    train("quantile", score, loss_function="Quantile:alpha=0.3")
+    train("multiquantile", score, loss_function="MultiQuantile:alpha=0.1,0.5")
+    train("multirmse", np.stack([score, 2 * score], 1), loss_function="MultiRMSE")
+    train("uncertainty", score, loss_function="RMSEWithUncertainty")
+    train("depthwise", score, grow_policy="Depthwise")
+    train("lossguide", score, grow_policy="Lossguide", max_leaves=12)
+    train("lossguide-multi", classes, classifier, grow_policy="Lossguide", max_leaves=6)
+    frame = pd.DataFrame({"amount": X[:, 0], "shop": rng.integers(-2, 9, 400),
+                          "unused": rng.integers(0, 9, 400), "age": X[:, 1]})
+    y = score + 2 * (frame.shop == 3) - (frame.shop == -1)
+    rows = frame[:24].copy()
+    rows.loc[:5, "shop"] = [-2, -1, 3, 99, 0, -7]
+    train("onehot", y, X=frame, rows=rows, cats=["shop"], one_hot_max_size=50)
+    # Refused: categories by statistics, and texts.
+    for name, column, size in [("ctr", frame.shop, 2), ("onehot-texts", frame.shop.map("s{}".format), 50)]:
+        data = pd.DataFrame({"amount": X[:, 0], "shop": column})
+        pool = cb.Pool(data, y, cat_features=["shop"])
+        model = cb.CatBoostRegressor(iterations=3, depth=2, verbose=0, allow_writing_files=False,
+                                     one_hot_max_size=size, random_seed=3).fit(pool)
+        model.save_model(os.path.join(OUT, f"refused-cat-{name}.json"), format="json", pool=pool)
+        if name == "ctr": model.save_model(os.path.join(OUT, "refused-cat.cbm"))
+
+
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
     if sys.argv[1] == "xgboost":
         make_xgboost(sys.argv[2] if len(sys.argv) > 2 else "")
+    else:
+        make_catboost()

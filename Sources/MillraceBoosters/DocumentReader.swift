@@ -142,12 +142,14 @@ struct DocumentReader {
         return list
     }
 
-    /// The object's members with one step each; `read` takes exactly the member's value.
-    mutating func members(
-        _ read: (String, inout Self) throws(DocumentError) -> Void
-    ) throws(DocumentError) {
-        try beginObject()
-        while let key = try nextKey() { try read(key, &self) }
+    /// As `beginArray`, where null stands for an empty array: then false, and nothing is begun.
+    mutating func beginArrayUnlessNull() throws(DocumentError) -> Bool {
+        guard try kind() != .null else {
+            try skip()
+            return false
+        }
+        try beginArray()
+        return true
     }
 
     /// A whole number that stands as a number or as a text ("7"), as XGBoost has its parameters.
