@@ -139,11 +139,13 @@ import Testing
             ("cat_boundaries", nil, "line 10: tree 0: no cat_boundaries; is the file cut short?"),
             (
                 "cat_boundaries", "cat_boundaries=0 2",
-                "line 19: tree 0: cat_boundaries do not go from 0 up to the 1 words of cat_threshold"
+                "line 19: tree 0: cat_boundaries do not go from 0 up to the 1 words of "
+                    + "cat_threshold"
             ),
             (
                 "cat_boundaries", "cat_boundaries=1 1",
-                "line 19: tree 0: cat_boundaries do not go from 0 up to the 1 words of cat_threshold"
+                "line 19: tree 0: cat_boundaries do not go from 0 up to the 1 words of "
+                    + "cat_threshold"
             ),
             (
                 "cat_threshold", "cat_threshold=4294967296",
