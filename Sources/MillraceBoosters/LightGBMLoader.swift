@@ -58,12 +58,13 @@ struct LightGBMLoader {
 
     /// Whether a line is none of the tree before it.
     static func endsTree(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
-        guard let first = line.first, endings.contains(text.bytes[first]) else { return false }
-        return text.starts(line, with: "Tree=") || isTail(line, text)
+        guard !line.isEmpty else { return false }
+        switch text.bytes[line.lowerBound] {
+        case UInt8(ascii: "T"): return text.starts(line, with: "Tree=")
+        case UInt8(ascii: "e"), UInt8(ascii: "f"), UInt8(ascii: "p"): return isTail(line, text)
+        default: return false
+        }
     }
-
-    /// First bytes of lines that end a tree.
-    private static let endings = Set("Tefp".utf8)
 
     /// Whether a line begins what follows the trees.
     private static func isTail(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
