@@ -226,6 +226,31 @@ def make_xgboost(tag):
         {"objective": "binary:logistic", "max_depth": 4, "eta": 0.9}, a, 30, evals=[(b, "b")],
         early_stopping_rounds=4, verbose_eval=False)
     save("stopped", booster, 5)
+    # Categories by their texts and numbers, which only this version keeps in its files.
+    import pandas as pd
+    cities = ["Rome", "Lima", "Oslo", "x y", "Bonn", "Nice"]
+    codes = [10, 20, 35, 400, -5]
+    frame = pd.DataFrame({
+        "amount": X[:, 0], "city": pd.Categorical.from_codes(rng.integers(0, 6, 400), cities),
+        "code": pd.Categorical.from_codes(rng.integers(0, 5, 400), codes)})
+    y = score + (frame.city.cat.codes % 3) - 2 * (frame.code.cat.codes == 2)
+    booster = xgb.train({"max_depth": 4, "max_cat_to_onehot": 1, "nthread": 1}, xgb.DMatrix(
+        frame, y, enable_categorical=True), 4)
+    for form in ["json", "ubj"]:
+        name = "xgb-pandas" + ("" if form == "json" else "-ubj")
+        booster.save_model(os.path.join(OUT, name + "." + form))
+        rows = frame[:24].copy()
+        rows.loc[:2, "city"] = None
+        plain = np.stack([rows.amount, rows.city.cat.codes.where(rows.city.notna(), np.nan),
+                          rows.code.astype(float)], 1)
+        # Another order of the categories changes nothing.
+        rows["city"] = rows.city.cat.reorder_categories(cities[::-1])
+        data = xgb.DMatrix(rows, enable_categorical=True)
+        write_expected(name, {
+            "file": name + "." + form, "library": "xgboost " + xgb.__version__,
+            "texts": {1: cities}, "rows": numbers(plain),
+            "prediction": numbers(booster.predict(data)),
+            "raw": numbers(booster.predict(data, output_margin=True))})
     booster = xgb.train({"booster": "gblinear", "objective": "reg:squarederror"}, a, 2)
     booster.save_model(os.path.join(OUT, "xgb-gblinear.json"))
 
@@ -251,7 +276,7 @@ def make_catboost():
     full = np.nan_to_num(X)
 
     def train(name, y, kind=cb.CatBoostRegressor, X=X, rows=None, cats=None, names=None,
-              threshold=None, **parameters):
+              threshold=None, texts=None, **parameters):
         parameters = dict(iterations=8, depth=3, verbose=0, allow_writing_files=False,
                           random_seed=3, thread_count=1, **parameters)
         pool = cb.Pool(X, y, cat_features=cats, feature_names=names)
@@ -268,9 +293,14 @@ def make_catboost():
         if rows is None:
             rows = edge_rows(np.random.default_rng(5), ROWS, catboost_thresholds(path, X.shape[1]))
         data = cb.Pool(rows, cat_features=cats, feature_names=names)
+        plain = rows
+        for column, values in (texts or {}).items():
+            # By index.
+            plain = plain.copy()
+            plain[plain.columns[column]] = plain[plain.columns[column]].map(values.index)
         expected = {
             "file": os.path.basename(path), "library": "catboost " + cb.__version__,
-            "rows": numbers(np.asarray(rows, dtype="f8"))}
+            "rows": numbers(np.asarray(plain, dtype="f8")), "texts": texts or {}}
         prediction = np.asarray(model.predict(data))
         if kind is cb.CatBoostClassifier:
             expected["probabilities"] = numbers(model.predict_proba(data))
@@ -312,14 +342,19 @@ def make_catboost():
     rows = frame[:24].copy()
     rows.loc[:5, "shop"] = [-2, -1, 3, 99, 0, -7]
     train("onehot", y, X=frame, rows=rows, cats=["shop"], one_hot_max_size=50)
-    # Refused: categories by statistics, and texts.
-    for name, column, size in [("ctr", frame.shop, 2), ("onehot-texts", frame.shop.map("s{}".format), 50)]:
-        data = pd.DataFrame({"amount": X[:, 0], "shop": column})
-        pool = cb.Pool(data, y, cat_features=["shop"])
-        model = cb.CatBoostRegressor(iterations=3, depth=2, verbose=0, allow_writing_files=False,
-                                     one_hot_max_size=size, random_seed=3).fit(pool)
-        model.save_model(os.path.join(OUT, f"refused-cat-{name}.json"), format="json", pool=pool)
-        if name == "ctr": model.save_model(os.path.join(OUT, "refused-cat.cbm"))
+    shops = ["Köln", "Rome", "x y", "3", "none of them"]
+    frame["shop"] = [shops[i] for i in rng.integers(0, 4, 400)]
+    y = score + 2 * (frame.shop == "Köln") - (frame.shop == "3")
+    rows = frame[:24].copy()
+    rows.loc[:3, "shop"] = shops[4]
+    train("onehot-texts", y, X=frame, rows=rows, cats=["shop"], texts={1: shops},
+          one_hot_max_size=50)
+    # Refused: categories by statistics.
+    pool = cb.Pool(frame, y, cat_features=["shop"])
+    model = cb.CatBoostRegressor(iterations=3, depth=2, verbose=0, allow_writing_files=False,
+                                 one_hot_max_size=2, random_seed=3).fit(pool)
+    model.save_model(os.path.join(OUT, "refused-cat-ctr.json"), format="json", pool=pool)
+    model.save_model(os.path.join(OUT, "refused-cat.cbm"))
 
 
 if __name__ == "__main__":

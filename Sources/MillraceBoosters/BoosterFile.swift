@@ -48,10 +48,27 @@ extension BoosterFile {
     }
 }
 
+/// The values that codes from 0 stand for, where a model takes codes and records have values.
+enum Categories: Equatable {
+    case texts([String])
+    case numbers([Double])
+}
+
 extension TreeProgram {
-    /// All inputs as float32, side by side.
-    mutating func addFloatInputs() -> Matrix {
-        let columns = inputs.indices.map { add(.input($0, as: .float32)) }
+    /// All inputs as float32, side by side; those with categories as codes. What is none of them is
+    /// missing.
+    mutating func addFloatInputs(_ categories: [Int: Categories] = [:]) -> Matrix {
+        let columns = inputs.indices.map { index in
+            switch categories[index] {
+            case .texts(let texts): add(.cast(add(.encodeTexts(index, texts)), to: .float32))
+            case .numbers(let numbers):
+                add(
+                    .cast(
+                        add(.encodeNumbers(add(.input(index, as: .float64)), numbers)),
+                        to: .float32))
+            case nil: add(.input(index, as: .float32))
+            }
+        }
         return columns.count == 1 ? columns[0] : add(.join(columns))
     }
 }

@@ -10,8 +10,10 @@ struct CatBoostDocument {
         /// Among those of its kind: what splits name it by.
         var index = 0
         var missing = TreeEnsemble.Missing.left
-        /// Whether a split asks for one of its categories.
-        var isAsked = false
+        /// Hashes of the categories that splits ask for.
+        var asked: [UInt32] = []
+        /// Where each of them stands there.
+        var places: [UInt32: Int] = [:]
     }
 
     var numeric: [Feature] = []
@@ -102,8 +104,10 @@ struct CatBoostDocument {
                 case "values":
                     guard try reader.beginArrayUnlessNull() else { continue }
                     while try reader.nextElement() {
-                        feature.isAsked = true
-                        try reader.skip()
+                        let hash = UInt32(truncatingIfNeeded: try reader.integer())
+                        if feature.places.updateValue(feature.asked.count, forKey: hash) == nil {
+                            feature.asked.append(hash)
+                        }
                     }
                 default: try reader.skip()
                 }

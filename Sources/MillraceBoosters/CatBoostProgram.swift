@@ -24,7 +24,7 @@ struct CatBoostLoader {
         let columns = try Columns(document, file)
         let ensemble = try ensemble(columns)
         var program = TreeProgram(inputs: columns.inputs, facts: facts(ensemble))
-        let raw = program.add(.trees(program.addFloatInputs(), ensemble))
+        let raw = program.add(.trees(program.addFloatInputs(columns.texts), ensemble))
         try addOutputs(&program, raw: raw, dimensions: ensemble.targetCount)
         return program
     }
@@ -36,13 +36,15 @@ struct CatBoostLoader {
         let inputs: [ModelInput]
         /// Of the matrix, by index among the numeric features.
         let numeric: [Int]
-        /// Nil for a categorical feature that has no place.
+        /// Nil for a categorical feature that no split asks for.
         let categorical: [Int?]
+        /// By input, the texts that a model asks for, in place of which come codes.
+        let texts: [Int: Categories]
         let count: Int
 
         /// Named features are inputs by their names; without names there is one input with all
-        /// columns of the training data. Categories are whole numbers; a categorical feature that
-        /// no split asks for is no input.
+        /// columns of the training data. Categories are whole numbers where all that are asked for
+        /// are, else texts; a categorical feature that no split asks for is no input.
         init(_ document: CatBoostDocument, _ file: BoosterFile) throws(ModelError) {
             let all = document.numeric + document.categorical
             guard !all.isEmpty else { throw file.invalid("no features in the file") }
@@ -56,22 +58,32 @@ struct CatBoostLoader {
                 inputs = [ModelInput(name: "features", type: .float32, rowShape: [count])]
                 numeric = document.numeric.map(\.flatIndex)
                 categorical = document.categorical.map(\.flatIndex)
+                texts = [:]
                 return
             }
-            let named =
-                document.numeric.map { ($0, ElementType.float32) }
-                + document.categorical.filter(\.isAsked).map { ($0, .int64) }
-            let sorted = named.sorted { $0.0.flatIndex < $1.0.flatIndex }
-            guard !sorted.isEmpty else { throw file.invalid("no features in the file") }
-            let names = sorted.map { $0.0.name.isEmpty ? String($0.0.flatIndex) : $0.0.name }
+            let asked = document.categorical.filter { !$0.asked.isEmpty }
+            let sorted = (document.numeric + asked).sorted { $0.flatIndex < $1.flatIndex }
+            guard !sorted.isEmpty else { throw file.invalid("no feature that a split asks for") }
+            let names = sorted.map { $0.name.isEmpty ? String($0.flatIndex) : $0.name }
             guard Set(names).count == names.count else {
                 throw file.invalid("two features have the same name")
             }
-            inputs = zip(names, sorted).map { name, feature in
-                ModelInput(name: name, type: feature.1, rowShape: [])
-            }
+            var texts: [Int: Categories] = [:]
             var places: [Int: Int] = [:]
-            for (place, feature) in sorted.enumerated() { places[feature.0.flatIndex] = place }
+            var inputs: [ModelInput] = []
+            for (place, feature) in sorted.enumerated() {
+                var type = feature.asked.isEmpty ? ElementType.float32 : .int64
+                let known = feature.asked.map { document.categoryTexts[$0] }
+                if known.contains(where: { $0.map(CatBoostLoader.wholeNumber) == .some(nil) }) {
+                    type = .string
+                    // A place for each hash, so that what has no text is met by none.
+                    texts[place] = .texts(known.map { $0 ?? "" })
+                }
+                places[feature.flatIndex] = place
+                inputs.append(ModelInput(name: names[place], type: type, rowShape: []))
+            }
+            self.inputs = inputs
+            self.texts = texts
             numeric = document.numeric.map { places[$0.flatIndex] ?? 0 }
             categorical = document.categorical.map { places[$0.flatIndex] }
             count = sorted.count
@@ -153,7 +165,7 @@ extension CatBoostLoader {
                 throw .tree("a split on category \(split.feature), which is not there")
             }
             return CatBoostTrees.Question(
-                feature: column, condition: .compare(.equal, try category(split)),
+                feature: column, condition: .compare(.equal, try category(split, columns)),
                 missing: .compared, isRightWhenTrue: true)
         case "OnlineCtr":
             throw .unsupported(
@@ -164,24 +176,38 @@ extension CatBoostLoader {
         }
     }
 
-    /// A category as a number; the file has it by its hash.
+    /// What a category is in the matrix; the file has it by its hash.
     private func category(
-        _ split: CatBoostTrees.Split
+        _ split: CatBoostTrees.Split, _ columns: Columns
     ) throws(CatBoostTrees.Failure) -> Double {
-        let name = document.categorical[split.feature].name
-        let feature = name.isEmpty ? String(document.categorical[split.feature].flatIndex) : name
-        guard let text = document.categoryTexts[UInt32(truncatingIfNeeded: split.value)] else {
+        let feature = document.categorical[split.feature]
+        let name = feature.name.isEmpty ? String(feature.flatIndex) : feature.name
+        let hash = UInt32(truncatingIfNeeded: split.value)
+        guard let text = document.categoryTexts[hash] else {
             throw .unsupported(
-                "categories of feature '\(feature)' are known by their hashes only; save with "
+                "categories of feature '\(name)' are known by their hashes only; save with "
                     + "save_model(..., format=\"json\", pool=train_pool)")
         }
-        // What float32 holds exactly.
-        guard let number = Int32(text), number.magnitude <= 1 << 24, String(number) == text else {
+        if let column = columns.categorical[split.feature], columns.texts[column] != nil {
+            guard let place = feature.places[hash] else {
+                throw .tree("a split on '\(text)', which is no value of feature '\(name)'")
+            }
+            return Double(place)
+        }
+        guard let number = Self.wholeNumber(text) else {
             throw .unsupported(
-                "feature '\(feature)' has categories that are texts ('\(text)'); only whole "
-                    + "numbers run here, encode them before training")
+                "feature '\(name)' has categories that are texts ('\(text)'), but no name; give "
+                    + "the features names when training")
         }
         return Double(number)
+    }
+
+    /// A category that is a whole number which float32 holds exactly.
+    static func wholeNumber(_ text: String) -> Int32? {
+        guard let number = Int32(text), number.magnitude <= 1 << 24, String(number) == text else {
+            return nil
+        }
+        return number
     }
 
     // MARK: Outputs

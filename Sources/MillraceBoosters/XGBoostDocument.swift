@@ -22,8 +22,10 @@ struct XGBoostDocument {
     var treeWeights: [Float] = []
     /// At the list of trees.
     var trees: DocumentReader?
-    /// Whether the file names the categories that it has codes for (3.1 on).
-    var hasCategoryNames = false
+    /// By feature, the values behind codes, where the file has them (3.1 on).
+    var categories: [Int: Categories] = [:]
+    /// Features whose categories' texts cannot be read: XGBoost cuts those in other scripts short.
+    var brokenCategories: [Int] = []
 
     init(_ bytes: [UInt8], isBinary: Bool) throws(DocumentError) {
         var reader = DocumentReader(bytes, isBinary: isBinary)
@@ -127,12 +129,50 @@ struct XGBoostDocument {
                 try reader.skip()
                 continue
             }
+            var feature = 0
             try reader.beginArray()
             while try reader.nextElement() {
-                hasCategoryNames = true
-                try reader.skip()
+                try readCategories(&reader, of: feature)
+                feature += 1
             }
         }
+    }
+
+    /// Texts as bytes with the place where each begins, or numbers with their type.
+    private mutating func readCategories(
+        _ reader: inout DocumentReader, of feature: Int
+    ) throws(DocumentError) {
+        var starts: [Int32] = []
+        var values: [Double] = []
+        var areNumbers = false
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
+            switch key {
+            case "offsets": try reader.integers(into: &starts)
+            case "values": try reader.doubles(into: &values)
+            case "type":
+                areNumbers = true
+                try reader.skip()
+            default: try reader.skip()
+            }
+        }
+        if areNumbers {
+            if !values.isEmpty { categories[feature] = .numbers(values) }
+            return
+        }
+        guard starts.count > 1 else { return }
+        let bytes = values.map { UInt8(truncatingIfNeeded: Int(exactly: $0) ?? 0) }
+        var texts: [String] = []
+        for (start, end) in zip(starts, starts.dropFirst()) {
+            guard start >= 0, start <= end, end <= bytes.count,
+                let text = String(validating: bytes[Int(start)..<Int(end)], as: UTF8.self)
+            else {
+                brokenCategories.append(feature)
+                return
+            }
+            texts.append(text)
+        }
+        categories[feature] = .texts(texts)
     }
 
     /// The value of an attribute that `Booster.set_attr` or training has left.

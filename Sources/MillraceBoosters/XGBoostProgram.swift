@@ -54,7 +54,7 @@ struct XGBoostLoader {
     func program() throws(ModelError) -> TreeProgram {
         let ensemble = try ensemble()
         var program = TreeProgram(inputs: try inputs(), facts: facts(ensemble))
-        let row = program.addFloatInputs()
+        let row = program.addFloatInputs(document.categories)
         let margin = program.add(.trees(row, ensemble))
         addOutputs(&program, margin: margin)
         return program
@@ -62,7 +62,8 @@ struct XGBoostLoader {
 
     // MARK: Inputs
 
-    /// The file's names, one input each; without names one input with all.
+    /// The file's names, one input each; without names one input with all. Categories are what
+    /// the training data had, where the file tells, else their codes.
     private func inputs() throws(ModelError) -> [ModelInput] {
         let names = document.featureNames
         guard names.isEmpty || names.count == features else {
@@ -70,13 +71,27 @@ struct XGBoostLoader {
         }
         // Older versions made these up where the data had no names.
         let areMadeUp = names.enumerated().allSatisfy { $1 == "f\($0)" }
-        if areMadeUp {
+        guard document.categories.keys.allSatisfy({ $0 < names.count || names.isEmpty }) else {
+            throw file.invalid("categories of a feature that is not there")
+        }
+        if names.isEmpty || areMadeUp && document.categories.isEmpty {
+            guard document.categories.isEmpty else {
+                throw file.invalid("categories of features that have no names")
+            }
             return [ModelInput(name: "features", type: .float32, rowShape: [features])]
         }
         guard Set(names).count == features else {
             throw file.invalid("two features have the same name")
         }
-        return names.map { ModelInput(name: $0, type: .float32, rowShape: []) }
+        return names.enumerated().map { index, name in
+            let type: ElementType =
+                switch document.categories[index] {
+                case .texts: .string
+                case .numbers: .float64
+                case nil: .float32
+                }
+            return ModelInput(name: name, type: type, rowShape: [])
+        }
     }
 
     // MARK: Trees
@@ -266,14 +281,15 @@ struct XGBoostLoader {
             let what = used.isEmpty ? "the trees behind it do not count" : used
             note("best_iteration", "\(best) (\(what))")
         }
-        let categorical = document.featureTypes.indices.filter {
-            document.featureTypes[$0] == "c" || document.featureTypes[$0] == "categorical"
+        let coded = document.featureTypes.indices.filter {
+            ["c", "categorical"].contains(document.featureTypes[$0])
+                && document.categories[$0] == nil
         }
-        if !categorical.isEmpty {
-            let names = categorical.map {
+        if !coded.isEmpty {
+            let names = coded.map {
                 $0 < document.featureNames.count ? document.featureNames[$0] : String($0)
             }
-            note("categorical", names.joined(separator: ", ") + " (by code, from 0)")
+            note("categorical_by_code", names.joined(separator: ", "))
         }
         for (key, value) in document.attributes where key != "best_iteration" { note(key, value) }
         return facts

@@ -19,7 +19,8 @@ import Testing
         #expect(!XGBoostEngine().recognizes(head: Array(file.bytes.prefix(4096)), path: "model"))
         let model = try engine.load(path: file.path)
         let labels = model.signature.outputs.first { $0.name == "probabilities" }?.classLabels ?? []
-        let got = try score(model, expected.rows, labels: labels.map(\.description))
+        let got = try score(
+            model, expected.rows, texts: expected.texts, labels: labels.map(\.description))
         #expect(got["raw"] != nil && got["prediction"] != nil)
         for (output, wanted) in expected.outputs {
             let rows = try #require(got[output], "\(output)")
@@ -41,6 +42,8 @@ import Testing
         let inputs = try load("cat-onehot").signature.inputs
         #expect(inputs.map(\.name) == ["amount", "shop", "unused", "age"])
         #expect(inputs.map(\.type) == [.float32, .int64, .float32, .float32])
+        let texts = try load("cat-onehot-texts").signature.inputs
+        #expect(texts.map(\.type) == [.float32, .string, .float32, .float32])
         #expect(
             try load("cat-logloss").signature.inputs == [
                 ModelInput(name: "features", type: .float32, rowShape: [5])
@@ -67,7 +70,6 @@ import Testing
 
     @Test(arguments: [
         ("refused-cat-ctr.json", ModelError.Kind.unsupported, "one_hot_max_size"),
-        ("refused-cat-onehot-texts.json", .unsupported, "feature 'shop' has categories that are"),
         ("refused-cat.cbm", .unsupported, "format=\"json\""),
     ])
     func refusesWhatItCannotRun(_ name: String, kind: ModelError.Kind, advice: String) throws {

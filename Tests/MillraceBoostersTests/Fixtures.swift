@@ -36,6 +36,8 @@ struct Expectation {
     var rows: [[Double]] = []
     /// By output, a list a row.
     var outputs: [String: [[Double]]] = [:]
+    /// By column, the texts that its numbers stand for.
+    var texts: [Int: [String]] = [:]
 
     init(_ name: String) throws {
         let bytes = try fixture(name).bytes
@@ -46,6 +48,11 @@ struct Expectation {
             case "file": file = try reader.text()
             case "rows": rows = try Self.matrix(&reader)
             case "library": try reader.skip()
+            case "texts":
+                try reader.beginObject()
+                while let column = try reader.nextKey() {
+                    texts[Int(column) ?? 0] = try reader.texts()
+                }
             default: outputs[key] = try Self.matrix(&reader)
             }
         }

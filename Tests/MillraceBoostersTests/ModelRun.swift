@@ -2,21 +2,32 @@ import MillraceCore
 import Testing
 
 /// Scores rows, all columns of all inputs side by side, in one batch. Numbers of each output by
-/// row; a label that is a text as its place among `labels`.
+/// row; a label that is a text as its place among `labels`. Texts of inputs stand in the rows as
+/// their places in `texts` of that column; NaN is an empty one.
 func score(
-    _ model: any Model, _ rows: [[Double]], labels: [String] = []
+    _ model: any Model, _ rows: [[Double]], texts: [Int: [String]] = [:], labels: [String] = []
 ) throws -> [String: [[Double]]] {
     let signature = model.signature
     let features = try #require(FeatureColumns(zerosFor: signature.inputs, rows: rows.count))
     var start = 0
+    let kept = TextRoom()
     for column in features.columns {
         for (index, row) in rows.enumerated() {
             for (place, value) in row[start..<start + column.width].enumerated() {
                 let offset = (index * column.width + place) * column.type.byteCount
-                if column.type == .int64 {
+                switch column.type {
+                case .int64:
                     unsafe column.storage.storeBytes(
                         of: Int64(value), toByteOffset: offset, as: Int64.self)
-                } else {
+                case .float64:
+                    unsafe column.storage.storeBytes(
+                        of: value, toByteOffset: offset, as: Double.self)
+                case .string:
+                    let text = value.isNaN ? "" : texts[start + place]?[Int(value)] ?? ""
+                    let slice = unsafe kept.add(text)
+                    unsafe column.storage.storeBytes(
+                        of: slice, toByteOffset: offset, as: TextSlice.self)
+                default:
                     unsafe column.storage.storeBytes(
                         of: Float(value), toByteOffset: offset, as: Float.self)
                 }
@@ -37,6 +48,21 @@ func score(
         }
     }
     return results
+}
+
+/// Keeps texts where they are while they are scored.
+@safe private final class TextRoom {
+    private var buffers: [UnsafeMutableBufferPointer<UInt8>] = unsafe []
+
+    func add(_ text: String) -> TextSlice {
+        let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
+        _ = unsafe buffer.initialize(from: text.utf8)
+        unsafe buffers.append(buffer)
+        guard let base = buffer.baseAddress else { return unsafe TextSlice(start: nil, count: 0) }
+        return unsafe TextSlice(start: UnsafePointer(base), count: buffer.count)
+    }
+
+    deinit { unsafe buffers.forEach { unsafe $0.deallocate() } }
 }
 
 private func number(
