@@ -43,6 +43,7 @@ enum Registry {
             XGBoostEngine(),
             CatBoostEngine(),
             LightGBMEngine(),
+            OnnxTreesEngine(),
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,
