@@ -6,7 +6,7 @@ import MillraceTrees
 
 // Scores raw rows with a model, for scripts that compare and time models: no JSON, no pipeline.
 //
-// TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...]
+// TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME] [--best-iteration]
 //     Scores all rows, in batches of changing size, and writes the outputs as float64, one after
 //     the other; prints a JSON line for each. Without OUTPUT: all.
 // TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
@@ -17,16 +17,32 @@ import MillraceTrees
 // or named by --engine. ONNX Runtime is looked for in MILLRACE_ENGINES.
 
 let usage = """
-    usage: TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...]
+    usage: TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME]
+                             [--best-iteration]
            TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
     """
 let engineFolder = unsafe getenv("MILLRACE_ENGINES").map { unsafe String(cString: $0) }
+var words = Array(CommandLine.arguments.dropFirst(2))
+// XGBoost's early stopping: as scikit-learn's wrappers count trees, or as `Booster.predict`.
+let usesBestIteration = words.contains("--best-iteration")
+words.removeAll { $0 == "--best-iteration" }
+let wantedEngine = option("--engine")
+let wantedOutput = option("--output")
+
 let engines: [any Engine] = [
-    OnnxEngine(searchFolders: engineFolder.map { [$0] } ?? [])
+    OnnxEngine(searchFolders: engineFolder.map { [$0] } ?? []),
 ]
 
+/// Takes an option and its value out of the words.
+@MainActor
+func option(_ name: String) -> String? {
+    guard let place = words.firstIndex(of: name), place + 1 < words.count else { return nil }
+    defer { words.removeSubrange(place...(place + 1)) }
+    return words[place + 1]
+}
+
 /// The model, and the name of the engine that took it.
-func load(_ path: String, engine wanted: String?) throws(Failure) -> (any Model, String) {
+func load(_ path: String) throws(Failure) -> (any Model, String) {
     guard let file = unsafe fopen(path, "rb") else { throw Failure("\(path) cannot be read") }
     let head = unsafe [UInt8](unsafeUninitializedCapacity: 4096) { room, used in
         used = unsafe fread(room.baseAddress, 1, 4096, file)
@@ -34,7 +50,7 @@ func load(_ path: String, engine wanted: String?) throws(Failure) -> (any Model,
     unsafe fclose(file)
     var refusals = "no engine knows the file"
     for engine in engines
-    where (wanted ?? engine.name) == engine.name && engine.recognizes(head: head, path: path) {
+    where (wantedEngine ?? engine.name) == engine.name && engine.recognizes(head: head, path: path) {
         do throws(ModelError) {
             return (try engine.load(path: path), engine.name)
         } catch {
@@ -63,7 +79,7 @@ func run(
 
 func predict(_ words: [String]) throws(Failure) {
     guard words.count >= 4, let width = Int(words[2]) else { throw Failure(usage) }
-    let (model, engine) = try load(words[0], engine: nil)
+    let (model, engine) = try load(words[0])
     let features = try Rows(path: words[1], width: width).columns(for: model.signature.inputs)
     let names =
         words.count > 4 ? Array(words[4...]) : model.signature.outputs.map { $0.name }
@@ -125,22 +141,14 @@ func round(
 }
 
 func time(_ words: [String]) throws(Failure) {
-    var words = words
-    func option(_ name: String) -> String? {
-        guard let place = words.firstIndex(of: name), place + 1 < words.count else { return nil }
-        defer { words.removeSubrange(place...(place + 1)) }
-        return words[place + 1]
-    }
-    let wanted = option("--engine")
-    let named = option("--output")
     guard words.count == 5, let width = Int(words[2]), let batch = Int(words[3]), batch > 0,
         let limit = Double(words[4])
     else { throw Failure(usage) }
-    let (model, _) = try load(words[0], engine: wanted)
+    let (model, _) = try load(words[0])
     let features = try Rows(path: words[1], width: width).columns(for: model.signature.inputs)
     guard batch <= features.rowCount else { throw Failure("fewer rows than a batch") }
     let scores = model.signature.outputs.last { $0.type.isFloatingPoint }
-    guard let output = named ?? scores?.name else { throw Failure("no output of numbers") }
+    guard let output = wantedOutput ?? scores?.name else { throw Failure("no output of numbers") }
     let session = try session(model, outputs: [output], maxRows: batch)
     let rounds = 5
     _ = try round(session, features, batch: batch, seconds: limit / 10)  // warms caches up
@@ -154,8 +162,8 @@ func time(_ words: [String]) throws(Failure) {
 
 do throws(Failure) {
     switch CommandLine.arguments.dropFirst().first {
-    case "predict": try predict(Array(CommandLine.arguments.dropFirst(2)))
-    case "time": try time(Array(CommandLine.arguments.dropFirst(2)))
+    case "predict": try predict(words)
+    case "time": try time(words)
     default: throw Failure(usage)
     }
 } catch {
