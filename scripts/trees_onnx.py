@@ -342,8 +342,9 @@ def random_recipes():
         more = {"targets": 1, "base": [0.5], "scale": 0.05} if post == "PROBIT" else {"targets": 3}
         recipe(f"raw_reg_{post.lower()}", random_regressor, post_transform=post, **more)
         recipe(f"raw_multi_{post.lower()}", random_classifier, post_transform=post)
-        recipe(f"raw_binary_{post.lower()}", random_classifier, classes=2, binary=True,
-               post_transform=post, quick=post == "LOGISTIC")
+        if post != "PROBIT":  # ONNX Runtime 1.32 leaves the second score uninitialized
+            recipe(f"raw_binary_{post.lower()}", random_classifier, classes=2, binary=True,
+                   post_transform=post, quick=post == "LOGISTIC")
     recipe("raw_binary_words", random_classifier, classes=2, binary=True, words=True, **quick)
     recipe("raw_multi_words", random_classifier, classes=4, words=True,
            base=[0.1, 0.2, -0.3, 0.4])
