@@ -132,7 +132,8 @@ package final class Worker: Sendable {
                 missing.append("waiting for partitions from the consumer group")
             }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
-            for (_, reason) in status.holds.sorted(by: { $0.key < $1.key }) {
+            // Lanes hold for the same reason most of the time.
+            for reason in Set(status.holds.values).sorted() {
                 missing.append("holding: \(reason)")
             }
             return Health(isLive: !status.hasEnded, missing: missing)

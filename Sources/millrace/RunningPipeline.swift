@@ -29,14 +29,19 @@ final class RunningPipeline: Sendable {
         return pipeline
     }
 
-    /// Makes clients, lanes and endpoints; nothing runs yet.
-    init(_ pipeline: CheckedPipeline, untilEnd: Bool, log: Log) throws(CommandError) {
+    /// Makes clients, lanes and endpoints; nothing runs yet. `consumer` has properties of
+    /// the source's client, which the file's own (`kafka.consumer`) win over.
+    init(
+        _ pipeline: CheckedPipeline, untilEnd: Bool, consumer: KafkaSettings.Properties = [],
+        log: Log
+    ) throws(CommandError) {
         self.pipeline = pipeline
         self.log = log
         let stopFlag = StopFlag()
         self.stopFlag = stopFlag
         let file = pipeline.file
         var kafka = KafkaSettings(file)
+        kafka.consumer = consumer + kafka.consumer
         kafka.modelHeader = pipeline.modelHeader
         kafka.addsModelHeader = file.sink.hasModelHeader
         kafka.untilEnd = untilEnd

@@ -1,3 +1,4 @@
+import MillraceTrees
 
 /// The reference: walks node by node, as `TreeEnsemble` describes it. The values of each target,
 /// from Swift's own arithmetic.
