@@ -29,8 +29,7 @@ package struct CatBoostEngine: Engine {
 
     package func load(path: String) throws(ModelError) -> any Model {
         let file = try BoosterFile(path: path, kind: "a CatBoost model")
-        _ = try program(file)
-        throw file.unsupported("not yet")
+        return try TreeModel(program(file), path: path)
     }
 
     /// What the file computes.

@@ -75,8 +75,7 @@ package struct XGBoostEngine: Engine {
 
     package func load(path: String) throws(ModelError) -> any Model {
         let file = try BoosterFile(path: path, kind: "an XGBoost model")
-        _ = try program(file)
-        throw file.unsupported("not yet")
+        return try TreeModel(program(file), path: path)
     }
 
     /// What the file computes.

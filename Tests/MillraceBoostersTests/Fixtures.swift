@@ -78,3 +78,38 @@ struct SplitMix: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+/// A few changes as a bad disk, a cut copy or a hand would make them.
+func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
+    for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
+        let place = Int.random(in: bytes.indices, using: &random)
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+        case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        case 2: bytes.remove(at: place)
+        case 3: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+        case 4:
+            bytes[place] =
+                Array("0123456789-,[]{}\"Ee.$#LlUiSd".utf8).randomElement(using: &random) ?? 0
+        case 5:
+            // A stretch twice.
+            let end = min(bytes.count, place + Int.random(in: 1...300, using: &random))
+            bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
+        default:
+            let end = min(bytes.count, place + Int.random(in: 1...300, using: &random))
+            bytes.removeSubrange(place..<end)
+        }
+    }
+}
+
+/// A model of a program, and one prediction, to see that nothing in it traps.
+enum TreeModelCheck {
+    static func make(_ program: TreeProgram) throws {
+        let model = try TreeModel(program, path: "m")
+        let width = model.signature.inputs.reduce(0) { $0 + ($1.width ?? 0) }
+        guard width < 10_000 else { return }
+        _ = try score(
+            model, [Array(repeating: 0.5, count: width)],
+            labels: model.signature.outputs.flatMap { ($0.classLabels ?? []).map(\.description) })
+    }
+}
