@@ -13,8 +13,6 @@ import numpy as np
 from trees_kit import Folder
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-# What a model without output names of its own calls what the library predicts, best first.
-NAMES = {"prediction": ["prediction", "probabilities"], "raw": ["raw"], "label": ["label"]}
 
 
 def run_probe(probe, folder, entry):
@@ -68,7 +66,7 @@ def wrong_places(found, expected, tolerance):
 
 
 def compare_output(told, one, expected):
-    """Nil, or what differs."""
+    """None, or what differs."""
     if told["type"] == "string" or one["texts"]:
         mine = as_texts(told) if told["type"] == "string" else told["values"].astype(str)
         its = np.array(one["texts"])[expected.astype(int)] if one["texts"] else expected.astype(
@@ -77,8 +75,6 @@ def compare_output(told, one, expected):
         mine, its = mine.reshape(len(wrong), -1), its.reshape(len(wrong), -1)
     else:
         mine, its = told["values"], expected
-        if mine.shape[1] == 2 and its.shape[1] == 1:  # probabilities of both classes
-            mine = mine[:, 1:]
         if mine.shape != its.shape:
             return f"{mine.shape[1]} numbers a row instead of {its.shape[1]}"
         wrong = wrong_places(mine, its, one["tolerance"])
@@ -104,10 +100,9 @@ def compare(probe, folder, entry):
         count = entry["rows"] * one["width"]
         values = expected[first:first + count].reshape(entry["rows"], one["width"])
         first += count
-        names = [one["name"]] if one["name"] else NAMES[one["role"]]
-        told = next((found[name] for name in names if name in found), None)
+        told = found.get(one["name"] or one["role"])
         if told is None:
-            different.append(f"no output {' or '.join(names)}")
+            different.append(f"no output {one['name'] or one['role']}")
             continue
         if problem := compare_output(told, one, values):
             different.append(f"{told['output']}: {problem}")

@@ -284,7 +284,7 @@ def catboost_model(folder, name, params, rounds, kind="binary", quick=False, wei
     rows = edge_rows(data, thresholds, single=True)
     kinds = {"raw": "RawFormulaVal"}
     if classifies:
-        kinds |= {"prediction": "Probability", "label": "Class"}
+        kinds |= {"probabilities": "Probability", "label": "Class"}
     elif params.get("loss_function") in ("Poisson", "Tweedie"):
         kinds["prediction"] = "Exponent"
     # Through float32, which the model compares.

@@ -13,7 +13,8 @@ import numpy as np
 
 ROWS = 5000
 FLOAT32 = {"ulp": 2, "absolute": 1e-6}
-FLOAT64 = {"relative": 1e-12}
+# An absolute one besides, for what 1 - p leaves of a p near 1.
+FLOAT64 = {"relative": 1e-12, "absolute": 1e-15}
 EXACT = {}
 # What a value may be instead of the one that a row has. 1e-35 is where LightGBM's zeros end.
 SPECIALS = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, -1e-45, 1e-40, 1.1754944e-38, 5e-324, 1e-35,
@@ -132,8 +133,8 @@ def to_single(rows):
 
 @dataclasses.dataclass
 class Output:
-    """What the library says. `name` is the output's, or None where the file has no names: then
-    `role` decides."""
+    """What the library says. `name` is the output's, or None where the file names none: then `role`
+    is what Millrace calls it (raw, prediction, probabilities, label)."""
     role: str
     values: np.ndarray
     tolerance: dict

@@ -31,6 +31,9 @@ let wantedOutput = option("--output")
 
 let engines: [any Engine] = [
     OnnxEngine(searchFolders: engineFolder.map { [$0] } ?? []),
+    XGBoostEngine(usesBestIteration: usesBestIteration),
+    LightGBMEngine(),
+    CatBoostEngine(),
 ]
 
 /// Takes an option and its value out of the words.
