@@ -14,7 +14,11 @@ package struct TreeProgram: Sendable {
 
     /// Functions of one number, computed in the matrix's own type.
     package enum Function: Sendable, Equatable {
+        /// 1 / (1 + exp(-|x|)), and 1 minus that where x is negative: ai.onnx.ml's LOGISTIC as
+        /// ONNX Runtime computes it. It is exactly 0 where the true value is far below 1.
         case logistic
+        /// 1 / (1 + exp(-x)), as the boosting libraries compute it.
+        case sigmoid
         /// sqrt(2) * erfinv(2x - 1), ai.onnx.ml's PROBIT.
         case probit
         case exponential
@@ -28,7 +32,8 @@ package struct TreeProgram: Sendable {
     /// Functions of a whole row.
     package enum RowFunction: Sendable, Equatable {
         case softmax
-        /// Softmax over the numbers that are not zero; zeros stay (ai.onnx.ml's SOFTMAX_ZERO).
+        /// Softmax over the numbers whose magnitude is above 1e-7; the others are only scaled
+        /// (ai.onnx.ml's SOFTMAX_ZERO).
         case softmaxZero
         case normalized(Norm)
     }
@@ -45,10 +50,12 @@ package struct TreeProgram: Sendable {
         /// Columns side by side; all of one type.
         case join([Matrix])
         case pick(Matrix, columns: [Int])
-        /// NaN, or values equal to `replaced`, become the column's value.
+        /// Values equal to `replaced`, or NaN where that is NaN, become the column's value; one a
+        /// column, or a single one for all.
         case impute(Matrix, replaced: Double, values: [Double])
         case arithmetic(Matrix, Arithmetic, constants: [Double])
-        /// As many columns as the ensemble has targets, in the type that it sums in.
+        /// As many columns as the ensemble has targets, in the type that it sums in. The matrix
+        /// has the type that it compares in, and a column for each feature.
         case trees(Matrix, TreeEnsemble)
         case function(Matrix, Function)
         case rowFunction(Matrix, RowFunction)
@@ -69,7 +76,8 @@ package struct TreeProgram: Sendable {
             /// The matrix's numbers as they are; [N] where `isFlat` and it has one column,
             /// else [N,k].
             case numbers(Matrix, isFlat: Bool)
-            /// The matrix's int64 numbers are indices into these labels; gives int64 or strings.
+            /// The matrix's int64 numbers are indices into these labels, all of one kind; gives
+            /// int64 or strings, [N] where it has one column.
             case labels(Matrix, [ClassLabel])
         }
 
@@ -100,5 +108,15 @@ package struct TreeProgram: Sendable {
     package mutating func add(_ step: Step) -> Matrix {
         steps.append(step)
         return steps.count - 1
+    }
+
+    /// Lets go of the ensemble of a step, once it is laid out.
+    mutating func emptyEnsemble(of step: Int) {
+        guard case .trees(let matrix, let old) = steps[step] else { return }
+        steps[step] = .trees(
+            matrix,
+            TreeEnsemble(
+                featureCount: old.featureCount, targetCount: old.targetCount,
+                comparing: old.comparing, summing: old.summing))
     }
 }

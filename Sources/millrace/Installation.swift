@@ -1,8 +1,9 @@
 internal import Glibc
+internal import MillraceCore
 
 /// Where this binary and what belongs to it lie.
 enum Installation {
-    static let version = "0.1.0"
+    static let version = MillraceVersion.current
 
     /// The folder of the running binary, with links resolved; "." where the system does not say.
     static let binaryFolder: String = {
