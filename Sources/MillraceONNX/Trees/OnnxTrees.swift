@@ -1,3 +1,4 @@
+import MillraceCore
 import MillraceTrees
 
 /// The trees of one TreeEnsemble node, as the file has them: nodes and leaves in one list, children
@@ -203,7 +204,9 @@ private struct NodeIndex {
             ascends = false
             break
         }
-        order = ascends ? nil : (0..<Int32(clamping: keys.count)).sorted { keys[Int($0)] < keys[Int($1)] }
+        order =
+            ascends
+            ? nil : (0..<Int32(clamping: keys.count)).sorted { keys[Int($0)] < keys[Int($1)] }
         guard let order else { return }
         for i in order.indices.dropFirst() where keys[Int(order[i - 1])] == keys[Int(order[i])] {
             let node = Int(order[i])

@@ -137,9 +137,12 @@ struct TreeBuilding {
         return next
     }
 
+    /// Whole numbers that float64 holds, all of them.
+    private static let categoryLimit = 0x1p53
+
     private func category(_ node: Int) -> Int64? {
         let threshold = trees.thresholds[node]
-        return abs(threshold) <= 1 << 53 ? Int64(exactly: threshold) : nil
+        return abs(threshold) <= Self.categoryLimit ? Int64(exactly: threshold) : nil
     }
 
     private mutating func addSplit(
@@ -188,7 +191,7 @@ struct TreeBuilding {
     private func categories(_ set: Int, _ place: String) throws(TreesFailure) -> Set<Int64> {
         var categories: Set<Int64> = []
         for value in trees.sets[set] {
-            guard abs(value) <= 1 << 53, let category = Int64(exactly: value) else {
+            guard abs(value) <= Self.categoryLimit, let category = Int64(exactly: value) else {
                 throw .declined("\(place) has a set with \(value), which is no whole number")
             }
             categories.insert(category)
