@@ -35,7 +35,8 @@ enum Registry {
         unsafe version.map { unsafe String(cString: $0) } ?? "of an unknown version"
     }
 
-    /// All engines; the first that recognizes the file's content runs it.
+    /// All engines; the first that recognizes the file's content and does not decline it runs it,
+    /// see `LoadedModel`. Engines of one kind have one name, which `EngineChoice` lists.
     static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
         [
             OnnxEngine(

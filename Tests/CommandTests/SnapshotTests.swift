@@ -33,7 +33,8 @@ import Testing
                 "millrace run --log-level", "millrace run --log-level loud a",
                 "millrace run --log-format xml a", "millrace check", "millrace score",
                 "millrace score --lanes 0 a", "millrace test", "millrace explain",
-                "millrace model", "millrace demo a", "millrace demo --rate x", "millrace docs a",
+                "millrace model", "millrace model --engine tree a", "millrace demo a",
+                "millrace demo --rate x", "millrace docs a",
                 "millrace docs --man --schema", "millrace completions",
                 "millrace completions tcsh",
             ])
