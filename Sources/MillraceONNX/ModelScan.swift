@@ -74,7 +74,8 @@ struct ModelScan {
     private var namesReadInside: [String] = []
     /// First inputs of ArrayFeatureExtractor: where converters keep labels as a constant.
     private var labelTensorNames: Set<String> = []
-    private var initializers: [String: Range<Int>] = [:]
+    /// The main graph's constants: the bytes of their tensors.
+    private(set) var initializers: [String: Range<Int>] = [:]
 
     init(_ bytes: [UInt8]) throws(ScanFailure) {
         self.bytes = bytes
@@ -265,7 +266,7 @@ extension ModelScan {
     }
 
     /// The values of a classlabels attribute; empty for any other.
-    private func labels(ofAttribute range: Range<Int>) throws(ScanFailure) -> [ClassLabel] {
+    func labels(ofAttribute range: Range<Int>) throws(ScanFailure) -> [ClassLabel] {
         guard try text(1, in: range).hasPrefix("classlabels_") else { return [] }
         var labels: [ClassLabel] = []
         var reader = WireReader(bytes, range)
