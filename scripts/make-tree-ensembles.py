@@ -71,6 +71,9 @@ def main():
     trees_onnx.random_recipes()
 
     folder = Folder(arguments.folder, stamp())
+    # CatBoost's models lie there twice.
+    folder.forget_all_but({f"{name}{form}" for name in trees_boosters.RECIPES
+                           for form in ["", "_json", "_onnx"]})
     began, made, skipped, failed = time.monotonic(), 0, [], []
     for name, (make, small) in trees_boosters.RECIPES.items():
         if arguments.quick and not small:
@@ -83,7 +86,6 @@ def main():
         if name.split("_")[0] in missing:
             skipped.append(name)
             continue
-        # CatBoost's models lie there twice.
         if folder.has(name) or folder.has(f"{name}_json") and name.startswith("cat_"):
             continue
         start = time.monotonic()

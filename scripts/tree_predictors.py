@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 
-from bench_kit import REPOSITORY, complain, tool
+from bench_kit import REPOSITORY, complain, say, tool
 from trees_kit import quiet, to_single
 
+INLINED_BYTES = 2 << 20
 
 def loops(folder):
     """The library made from scripts/bench-trees.c."""
@@ -138,13 +139,17 @@ def treelite(made, shape):
 
 
 def lleaves(made, shape, is_single):
-    """Compiled; for single rows without blocks of trees, as its documentation advises."""
+    """Compiled; for single rows without blocks of trees, as its documentation advises. Large models
+    without inlining, which takes minutes."""
     from lleaves import Model
     model = Model(model_file=str(shape.own))
-    blocks = {"fblocksize": model.num_trees()} if is_single else {}
+    options = {"fblocksize": model.num_trees()} if is_single else {}
+    options["finline"] = shape.own.stat().st_size < INLINED_BYTES
     cache = shape.folder / f"{shape.name}-{'single' if is_single else 'batch'}.o"
+    if not cache.exists():
+        say(f"compiling {cache.name}")
     with quiet():
-        model.compile(cache=str(cache), **blocks)
+        model.compile(cache=str(cache), **options)
     rows, out = shape.rows(), np.zeros(1 << 16)
     return Looped(made.bench_lleaves, len(rows), pointer(model._c_entry_func), pointer(rows),
                   ctypes.c_int64(shape.width), pointer(out), keep=(model, rows, out))

@@ -185,6 +185,13 @@ class Folder:
         new.write_text(json.dumps(entry, indent=1) + "\n")
         new.rename(self.path / f"{name}.json")
 
+    def forget_all_but(self, names):
+        """Removes models that the scripts no longer make."""
+        for entry in self.entries():
+            if entry["name"] not in names:
+                for file in self.path.glob(f"{entry['name']}.*"):
+                    file.unlink()
+
     def entries(self):
         return sorted((json.loads(path.read_text()) for path in self.path.glob("*.json")
                        if not path.name.endswith(".model.json")), key=lambda entry: entry["name"])

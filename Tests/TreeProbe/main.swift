@@ -30,6 +30,7 @@ let wantedEngine = option("--engine")
 let wantedOutput = option("--output")
 
 let engines: [any Engine] = [
+    OnnxTreesEngine(),
     OnnxEngine(searchFolders: engineFolder.map { [$0] } ?? []),
     XGBoostEngine(usesBestIteration: usesBestIteration),
     LightGBMEngine(),
