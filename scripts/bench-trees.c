@@ -1,7 +1,7 @@
 /* Calls other predictors of trees in a loop, for `scripts/bench trees`: their own C functions, so
- * that no Python is measured. Built as a library; scripts/tree_predictors.py loads it and hands over
- * the functions. Each loop scores `rows` rows in batches, from the first on again when they end, for
- * so many seconds, and returns rows per second; below 0 where a call fails. */
+ * that no Python is measured. Built as a library; scripts/tree_predictors.py loads it and hands
+ * over the functions. Each loop scores `rows` rows in batches, from the first on again when they
+ * end, for so many seconds, and returns rows per second; below 0 where a call fails. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

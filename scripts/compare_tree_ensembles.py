@@ -1,5 +1,5 @@
-"""Compares TreeProbe's predictions with the libraries'; scripts/compare-tree-ensembles starts it and
-says how."""
+"""Compares TreeProbe's predictions with the libraries'; scripts/compare-tree-ensembles starts it
+and says how."""
 import argparse
 import json
 import os

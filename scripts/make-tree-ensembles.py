@@ -8,8 +8,8 @@ usage: make-tree-ensembles.py FOLDER [--quick] [--list] [NAME...]
   NAME      only models whose name contains it
 
 Seeded. A model that is there already and was made by these scripts and libraries is left alone, so
-that a run that was ended goes on. Models of libraries that are missing are skipped by name; CatBoost
-is in scripts/bench-requirements.txt, all else in scripts/dev-requirements.txt.
+that a run that was ended goes on. Models of libraries that are missing are skipped by name;
+CatBoost is in scripts/bench-requirements.txt, all else in scripts/dev-requirements.txt.
 """
 import argparse
 import hashlib

@@ -179,8 +179,8 @@ class Folder:
         np.concatenate([np.asarray(one.values, dtype="<f8").reshape(-1) for one in outputs]).tofile(
             self.path / f"{name}.expected")
         entry = {"name": name, "kind": kind, "file": file.name, "quick": quick, "rows": len(rows),
-                 "best": best, "features": rows.shape[1], "outputs": [one.told() for one in outputs],
-                 "stamp": self.stamp}
+                 "best": best, "features": rows.shape[1],
+                 "outputs": [one.told() for one in outputs], "stamp": self.stamp}
         new = self.path / f"{name}.json.new"
         new.write_text(json.dumps(entry, indent=1) + "\n")
         new.rename(self.path / f"{name}.json")

@@ -53,8 +53,8 @@ func load(_ path: String) throws(Failure) -> (any Model, String) {
     }
     unsafe fclose(file)
     var refusals = "no engine knows the file"
-    for engine in engines
-    where (wantedEngine ?? engine.name) == engine.name && engine.recognizes(head: head, path: path) {
+    for engine in engines where (wantedEngine ?? engine.name) == engine.name {
+        guard engine.recognizes(head: head, path: path) else { continue }
         do throws(ModelError) {
             return (try engine.load(path: path), engine.name)
         } catch {
