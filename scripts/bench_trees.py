@@ -98,7 +98,9 @@ def table(results, arguments, core):
         " rounds.", "", f"| {head} |", "|---|" + "---|" * (len(OTHERS) + 5)]
     for title, rates in results:
         lines += [row(title, batch, rates[batch]) for batch in BATCHES]
-    return "\n".join(lines + ["", *check_lines(results)]) + "\n"
+    if not arguments.names:
+        lines += ["", *check_lines(results)]
+    return "\n".join(lines) + "\n"
 
 
 def main():
