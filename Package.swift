@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The rings of docs/design.md, section 7: C walls, the core, adapters, the command.
+/// The rings of docs/design.md, section 7: C walls, the core, the tree kernel, adapters, the command.
 let walls: [Target] = [
     .target(name: "CRdkafka", linkerSettings: [.linkedLibrary("rdkafka")]),
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),

@@ -49,6 +49,8 @@ package struct PipelineFile: Sendable {
         package let file: String
         package let filePlace: Place
         package let name: String
+        /// At the file's place where it is not set.
+        package let engine: Located<EngineChoice>
         /// Nil where the file has none: each model input is the field of its own name.
         package let inputs: [InputMapping]?
         /// The place of `inputs`, or of `model` without it: for complaints about the whole.

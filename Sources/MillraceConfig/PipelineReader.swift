@@ -103,12 +103,16 @@ extension Reading {
         open(Settings.model)
         let file = located(Settings.modelFile)
         let name = read(Settings.modelName)
+        let isEngineWritten = section("model")?.entries["engine"] != nil
+        let engine = located(Settings.modelEngine)
         let inputs = readInputs()
         let missing = readMissing(Settings.modelMissing)
-        guard let file, let place = section("model")?.place else { return nil }
+        guard let file, let engine, let place = section("model")?.place else { return nil }
         return PipelineFile.Model(
             file: PathText.resolve(file.value, in: folder), filePlace: file.place,
-            name: name ?? PathText.stem(of: file.value), inputs: inputs?.value,
+            name: name ?? PathText.stem(of: file.value),
+            engine: isEngineWritten ? engine : Located(value: engine.value, place: file.place),
+            inputs: inputs?.value,
             inputsPlace: inputs?.place ?? place, missing: missing)
     }
 

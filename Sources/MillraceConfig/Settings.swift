@@ -10,8 +10,9 @@ package enum Settings {
         kafka.declaration, bootstrapServers.declaration, kafkaConsumer.declaration,
         kafkaProducer.declaration,
         value.declaration, valueFormat.declaration, valueMaxBytes.declaration,
-        model.declaration, modelFile.declaration, modelName.declaration, modelInputs.declaration,
-        modelMissing.declaration, fieldPointer.declaration, fieldMissing.declaration,
+        model.declaration, modelFile.declaration, modelName.declaration, modelEngine.declaration,
+        modelInputs.declaration, modelMissing.declaration, fieldPointer.declaration,
+        fieldMissing.declaration,
         fieldParse.declaration,
         engines.declaration, onnxruntime.declaration, intraOpThreads.declaration,
         append.declaration, onConflict.declaration, appendUnder.declaration, onError.declaration,
@@ -83,6 +84,13 @@ package enum Settings {
     static let modelName = Setting.text(
         "model", "name", .name(.label), defaultText: "the file's name without its extension",
         doc: "The model's name in the header `millrace-model`, in logs and metrics.")
+    static let modelEngine = Setting<EngineChoice>.choice(
+        "model", "engine", defaultValue: .auto,
+        doc: """
+            What runs the model. `auto` takes Millrace's own `trees` where it computes all of the \
+            model, else `onnxruntime`; the log and `millrace model` say which. Another choice is \
+            an error where that engine cannot run the model.
+            """)
     static let modelInputs = Setting.form(
         "model", "inputs", .form(.inputs),
         defaultText: "each input is the top-level field of its own name",
@@ -119,7 +127,7 @@ package enum Settings {
         doc: "Another ONNX Runtime shared library than the one that came along.")
     static let intraOpThreads = Setting.integer(
         "engines", "intra_op_threads", 1...256, defaultValue: 1,
-        doc: "Threads that one lane's session may use for one batch.")
+        doc: "Threads that ONNX Runtime may use for one batch of a lane.")
 
     // append
 
@@ -232,6 +240,11 @@ package enum StartPolicy: String, Sendable, CaseIterable {
 /// `value.format`.
 package enum ValueFormat: String, Sendable, CaseIterable {
     case json
+}
+
+/// `model.engine`: the name of an engine, or all of them.
+package enum EngineChoice: String, Sendable, CaseIterable {
+    case auto, trees, onnxruntime
 }
 
 /// `on_error`.

@@ -26,38 +26,34 @@ struct CheckedPipeline: Sendable {
         var complaints = read.complaints + kafkaComplaints(file)
         var pipeline: CheckedPipeline?
         do {
-            let (engine, model) = try load(file, log: log)
+            let loaded = try LoadedModel(
+                path: file.model.file, engines: Registry.engines(file.engines, log: log),
+                choice: file.model.engine.value, log: log)
+            let model = loaded.model
             let resolved = MappingResolver.resolve(file, model.signature)
             complaints += resolved.complaints
             if let plans = resolved.plans {
                 try tryLane(file, model, plans)
                 pipeline = CheckedPipeline(
-                    file: file, model: model, engineName: engine.name,
+                    file: file, model: model, engineName: loaded.engine,
                     modelVersion: try ModelFile.version(of: file.model.file),
                     features: plans.features, append: plans.append)
             }
         } catch {
-            let place =
-                error.kind == .libraryMissing || error.kind == .libraryTooOld
-                    || error.kind == .symbolMissing
-                ? file.engines.onnxruntime?.place ?? file.model.filePlace : file.model.filePlace
-            complaints.append(file.complaint(at: place, error.message))
+            complaints.append(file.complaint(at: place(of: error, in: file), error.message))
         }
         complaints.sort { ($0.line, $0.column) < ($1.line, $1.column) }
         let hasErrors = complaints.contains { $0.severity == .error }
         return (hasErrors ? nil : pipeline, complaints)
     }
 
-    private static func load(
-        _ file: PipelineFile, log: Log
-    ) throws(ModelError) -> (any Engine, any Model) {
-        let path = file.model.file
-        let head = try ModelFile.head(of: path)
-        let engines = Registry.engines(file.engines, log: log)
-        guard let engine = engines.first(where: { $0.recognizes(head: head, path: path) }) else {
-            throw ModelFile.unknown(path, to: engines)
+    private static func place(of error: ModelError, in file: PipelineFile) -> Place {
+        switch error.kind {
+        case .libraryMissing, .libraryTooOld, .symbolMissing:
+            file.engines.onnxruntime?.place ?? file.model.filePlace
+        case .declined: file.model.engine.place
+        default: file.model.filePlace
         }
-        return (engine, try engine.load(path: path))
     }
 
     /// Makes a codec and a session once, so that what only they can refuse is refused at check

@@ -63,9 +63,12 @@ struct Explanation {
             file.batch.maxWaitNs > 0
             ? "waits up to \(Quantities.durationText(file.batch.maxWaitNs)) to fill a batch"
             : "takes what is there and never waits for more"
+        // Other engines work on the lane's own.
+        let isSetting = pipeline.engineName == EngineChoice.onnxruntime.rawValue
+        let threads = isSetting ? file.engines.intraOpThreads : 1
         return "The model \(pipeline.modelHeader) runs in this process, on"
             + " \(pipeline.engineName) \(pipeline.model.engineVersion), in \(lanes) of"
-            + " \(counted(file.engines.intraOpThreads, "thread")) each. A call scores up to"
+            + " \(counted(threads, "thread")) each. A call scores up to"
             + " \(counted(file.batch.maxRecords, "record")); a free lane \(wait)."
     }
 

@@ -52,13 +52,6 @@ enum ModelFile {
         return Int(status.st_size)
     }
 
-    /// No engine knows the file.
-    static func unknown(_ path: String, to engines: [any Engine]) -> ModelError {
-        let names = engines.map(\.name).joined(separator: ", ")
-        return ModelError(
-            .invalid, "'\(path)' is not a model that an engine here knows (\(names))")
-    }
-
     /// Reads the file in chunks of up to 1 MiB until its end or until `take` says false.
     private static func read(
         _ path: String, _ take: (UnsafeRawBufferPointer) -> Bool

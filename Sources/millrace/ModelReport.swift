@@ -1,3 +1,4 @@
+internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceWorker
 
@@ -26,6 +27,7 @@ struct ModelReport {
     let path: String
     let engine: String
     let engineVersion: String
+    let declined: [LoadedModel.Declined]
     let facts: ModelFacts
     let version: String
     let bytes: Int
@@ -34,14 +36,12 @@ struct ModelReport {
     let cost: Result<Cost, ModelError>
 
     /// Loads the model with the engine that knows it, and times it.
-    init(path: String, engines: [any Engine]) throws(ModelError) {
-        let head = try ModelFile.head(of: path)
-        guard let engine = engines.first(where: { $0.recognizes(head: head, path: path) }) else {
-            throw ModelFile.unknown(path, to: engines)
-        }
-        let model = try engine.load(path: path)
+    init(path: String, engines: [any Engine], choice: EngineChoice) throws(ModelError) {
+        let loaded = try LoadedModel(path: path, engines: engines, choice: choice)
+        let model = loaded.model
         self.path = path
-        self.engine = engine.name
+        engine = loaded.engine
+        declined = loaded.declined
         engineVersion = model.engineVersion
         facts = model.facts
         version = try ModelFile.version(of: path)

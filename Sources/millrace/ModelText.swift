@@ -5,7 +5,7 @@ enum ModelText {
     static func people(_ report: ModelReport) -> String {
         var rows = [
             ("file", report.path), ("format", report.facts.format),
-            ("engine", "\(report.engine) \(report.engineVersion)"),
+            ("engine", engine(report)),
             ("version", report.version), ("size", "\(report.bytes) bytes"),
         ]
         if !report.facts.producer.isEmpty { rows.append(("producer", report.facts.producer)) }
@@ -39,6 +39,12 @@ enum ModelText {
         }
         return (lines + ["", ModelBlock.text(path: report.path, report.signature)])
             .joined(separator: "\n")
+    }
+
+    /// With the reason where it is not the first one that knows such files.
+    private static func engine(_ report: ModelReport) -> String {
+        let reasons = report.declined.map { ", as \($0.engine) does not run it: \($0.reason)" }
+        return "\(report.engine) \(report.engineVersion)" + reasons.joined()
     }
 
     private static func cost(_ cost: Result<ModelReport.Cost, ModelError>) -> [(String, String)] {
@@ -82,6 +88,10 @@ enum ModelText {
             let row_shape: [Int?]
             let classes: [String]?
         }
+        struct Declined: Encodable {
+            let engine: String
+            let reason: String
+        }
         struct Call: Encodable {
             let rows: Int
             let us: Double
@@ -96,6 +106,7 @@ enum ModelText {
         let format: String
         let engine: String
         let engine_version: String
+        let declined: [Declined]
         let version: String
         let bytes: Int
         let producer: String
@@ -113,6 +124,7 @@ enum ModelText {
             format = report.facts.format
             engine = report.engine
             engine_version = report.engineVersion
+            declined = report.declined.map { Declined(engine: $0.engine, reason: $0.reason) }
             version = report.version
             bytes = report.bytes
             producer = report.facts.producer

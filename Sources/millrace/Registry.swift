@@ -1,5 +1,6 @@
 internal import CCrypto
 internal import CJemalloc
+internal import MillraceBoosters
 internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceFormats
@@ -35,9 +36,12 @@ enum Registry {
         unsafe version.map { unsafe String(cString: $0) } ?? "of an unknown version"
     }
 
-    /// All engines; the first that recognizes the file's content runs it.
+    /// All engines; the first that recognizes the file's content and does not decline it runs it,
+    /// see `LoadedModel`. Engines of one kind have one name, which `EngineChoice` lists.
     static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
         [
+            XGBoostEngine(),
+            CatBoostEngine(),
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,

@@ -64,4 +64,39 @@ struct ModelTests {
         #expect(ended.output == "")
         #expect(ended.errors.contains(says), "\(ended.errors)")
     }
+
+    private static let noTrees = "Tests/Fixtures/onnx/logistic_binary.onnx"
+
+    @Test func theEngineCanBeChosen() throws {
+        let chosen = try Command.shell("\"$MILLRACE\" model --engine onnxruntime \(Self.example)")
+        #expect(chosen.status == 0)
+        #expect(chosen.output.contains("engine     onnxruntime "), "\(chosen)")
+        let refused = try Command.shell("\"$MILLRACE\" model --engine trees \(Self.noTrees)")
+        #expect(refused.status == 65)
+        #expect(refused.errors.contains("trees does not "), "\(refused.errors)")
+        #expect(refused.errors.contains("; write auto or onnxruntime"), "\(refused.errors)")
+    }
+
+    /// At the setting's place.
+    @Test func aPipelineWithAnEngineThatCannotIs65() throws {
+        let ended = try Command.shell(
+            """
+            cat >"$T/p.yaml" <<END
+            name: a
+            source: {topic: a}
+            sink: {topic: b}
+            kafka: {bootstrap.servers: "127.0.0.1:1"}
+            model:
+              file: $PWD/\(Self.noTrees)
+              engine: trees
+            append: all
+            END
+            "$MILLRACE" check "$T/p.yaml"; s=$?
+            sed -i 's/engine: trees/engine: onnxruntime/' "$T/p.yaml"
+            "$MILLRACE" check "$T/p.yaml" >&2; exit $s
+            """)
+        #expect(ended.status == 65)
+        #expect(ended.output.contains("p.yaml:7:11: error: trees does not "), "\(ended.output)")
+        #expect(!ended.errors.contains("engine"), "\(ended.errors)")
+    }
 }

@@ -33,7 +33,8 @@ import Testing
                 "millrace run --log-level", "millrace run --log-level loud a",
                 "millrace run --log-format xml a", "millrace check", "millrace score",
                 "millrace score --lanes 0 a", "millrace test", "millrace explain",
-                "millrace model", "millrace demo a", "millrace demo --rate x", "millrace docs a",
+                "millrace model", "millrace model --engine tree a", "millrace demo a",
+                "millrace demo --rate x", "millrace docs a",
                 "millrace docs --man --schema", "millrace completions",
                 "millrace completions tcsh",
             ])
@@ -135,6 +136,7 @@ struct VerbSnapshotTests {
                 sed "s|models/|$PIPELINES/models/|" "$PIPELINES/fraud.yaml" >good.yaml
                 export KAFKA_BROKERS=127.0.0.1:1 MILLRACE_HTTP=127.0.0.1:0
                 first() {
+                    : >"$T/log"
                     "$MILLRACE" run --log-format text good.yaml 2>"$T/log" &
                     until grep -q http= "$T/log"; do sleep 0.02; done
                     export MILLRACE_HTTP=$(sed -n 's/.* http=//p' "$T/log")

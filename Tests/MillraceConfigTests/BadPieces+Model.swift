@@ -100,6 +100,17 @@ extension BadPiece {
                 "4:15: model.file must be a path, but is ''"
             ]),
         BadPiece(
+            .model, "model: {file: m.onnx, engine: tree}",
+            [
+                "4:31: model.engine must be one of auto, trees, onnxruntime, but is 'tree';"
+                    + " did you mean 'trees'?"
+            ]),
+        BadPiece(
+            .model, "model: {file: m.onnx, engine: [trees]}",
+            [
+                "4:31: model.engine must be one of auto, trees, onnxruntime, but is a list"
+            ]),
+        BadPiece(
             .model, #"model: {file: m.onnx, name: "a\nb"}"#,
             [
                 "4:29: model.name must be a name of 1 to 255 bytes without control"

@@ -15,6 +15,7 @@ enum GoodText {
         model:
           file: /models/m.v2.onnx
           name: risk
+          engine: trees
           missing: -1.5
           inputs:
             x: [/a/b, {field: /c~1d, missing: nan, parse: true}, $timestamp]
