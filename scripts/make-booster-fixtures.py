@@ -17,7 +17,9 @@ import sys
 
 import numpy as np
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "Fixtures", "boosters")
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.environ.get("BOOSTERS") or os.path.join(HERE, "..", "Tests", "Fixtures", "boosters")
+ROWS = int(os.environ.get("BOOSTER_ROWS") or 24)
 
 
 def number(x):
@@ -107,7 +109,7 @@ def make_xgboost(tag):
             return xgb.DMatrix(coo_matrix((X[i, j], (i, j)), shape=X.shape).tocsr(), y, **more)
         return xgb.DMatrix(X, y, **more)
 
-    def save(name, booster, features, form="json", rows=None, types=None, names=None, count=24):
+    def save(name, booster, features, form="json", rows=None, types=None, names=None, count=ROWS):
         name = f"xgb{tag}-{name}"
         path = os.path.join(OUT, name + "." + form)
         other = os.path.join(OUT, name + ".tmp.json")
@@ -264,7 +266,7 @@ def make_catboost():
         for tree in file.get("oblivious_trees", []): tree.pop("leaf_weights", None)
         json.dump(file, open(path, "w"), separators=(",", ":"))
         if rows is None:
-            rows = edge_rows(np.random.default_rng(5), 24, catboost_thresholds(path, X.shape[1]))
+            rows = edge_rows(np.random.default_rng(5), ROWS, catboost_thresholds(path, X.shape[1]))
         data = cb.Pool(rows, cat_features=cats, feature_names=names)
         expected = {
             "file": os.path.basename(path), "library": "catboost " + cb.__version__,

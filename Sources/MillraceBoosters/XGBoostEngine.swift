@@ -7,8 +7,8 @@ package struct XGBoostEngine: Engine {
 
     private let usesBestIteration: Bool
 
-    /// - Parameter usesBestIteration: whether only the trees up to the iteration that early stopping
-    ///   found best count, as in scikit-learn's wrappers; `Booster.predict` uses all.
+    /// - Parameter usesBestIteration: whether only the trees up to the iteration count that early
+    ///   stopping found best, as in scikit-learn's wrappers; `Booster.predict` uses all.
     package init(usesBestIteration: Bool = false) {
         self.usesBestIteration = usesBestIteration
     }

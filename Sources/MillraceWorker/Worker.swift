@@ -131,6 +131,7 @@ package final class Worker: Sendable {
             } else if status.startProblem == nil, status.rebalances == 0 {
                 missing.append("waiting for partitions from the consumer group")
             }
+            if let problem = status.sourceProblem { missing.append("input: \(problem)") }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
             // Lanes hold for the same reason most of the time.
             for reason in Set(status.holds.values).sorted() {

@@ -7,7 +7,10 @@ import MillraceTrees
 /// The package's root folder.
 let root = String(#filePath.split(separator: "/").dropLast(3).reduce(into: "") { $0 += "/" + $1 })
 
-let fixtureFolder = root + "/Tests/Fixtures/boosters"
+/// MILLRACE_BOOSTERS names another one, for more and larger models than are kept here.
+let fixtureFolder =
+    unsafe getenv("MILLRACE_BOOSTERS").map { unsafe String(cString: $0) }
+    ?? root + "/Tests/Fixtures/boosters"
 
 func fixture(_ name: String) throws -> BoosterFile {
     try BoosterFile(path: "\(fixtureFolder)/\(name)", kind: "a model")

@@ -18,8 +18,8 @@ import Testing
         let edited = tree.replacing(edit, with: with)
         let text = """
             {"learner":{"attributes":{},"feature_names":["a","b"],"feature_types":[],\
-            "gradient_booster":{"model":{"gbtree_model_param":{"num_trees":"2"},"tree_info":[0,0],\
-            "trees":[\(tree),
+            "gradient_booster":{"model":{"gbtree_model_param":{"num_trees":"2"},\
+            "tree_info":[0,0],"trees":[\(tree),
             \(edited)]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1","num_class":"0",\
             "num_feature":"2"},"objective":{"name":"binary:logistic"}},"version":[1,7,6]}
             """
