@@ -63,6 +63,11 @@ let tests: [Target] = [
     .target(
         name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
         path: "Tests/MillraceTestKit"),
+    // Scores raw rows, for scripts/compare-tree-ensembles and `scripts/bench trees`; not a product.
+    .executableTarget(
+        name: "TreeProbe",
+        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTrees"],
+        path: "Tests/TreeProbe"),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",
