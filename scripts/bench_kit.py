@@ -92,13 +92,14 @@ class Bench:
         tool(self.shared / "kafka" / "kafka", "topics", "--bootstrap-server", self.bootstrap,
              "--delete", "--topic", topic)
 
-    def pipeline(self, source, sink, model, lanes=1, header=False, **more):
+    def pipeline(self, source, sink, model, lanes=1, header=False, engine="auto", **more):
         """Writes a pipeline file; YAML takes JSON as it is. `lanes` 0 is the default."""
         path = self.folder / f"pipeline-{self.runs}.yaml"
         content = {
             "name": "bench", "source": {"topic": source, "group": f"bench-{self.runs}"},
             "kafka": {"bootstrap.servers": self.bootstrap},
-            "model": {"file": str(self.model(model)), "inputs": {INPUTS[model]: FIELDS}},
+            "model": {"file": str(self.model(model)), "engine": engine,
+                      "inputs": {INPUTS[model]: FIELDS}},
             "append": {"score": "probabilities[1]"},
             "batch": {"max_records": BATCH}, **({"lanes": lanes} if lanes else {}),
             "sink": {"topic": sink, "model_header": header}}
