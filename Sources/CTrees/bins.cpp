@@ -19,7 +19,7 @@ template <class Number> Number value_at(const ct_view &view, size_t row) {
 }
 
 /// LightGBM's kZeroThreshold.
-constexpr double zero_threshold = 1e-35;
+constexpr double zero_threshold = 1e-35f;
 
 /// The value as the column takes it; NaN where it is missing.
 template <class Number> Number taken(Number value, uint8_t missing) {

@@ -51,7 +51,11 @@ struct XGBoostDocument {
             case "attributes":
                 try reader.beginObject()
                 while let name = try reader.nextKey() {
-                    attributes.append((name, try reader.text()))
+                    if try reader.kind() == .text {
+                        attributes.append((name, try reader.text()))
+                    } else {
+                        try reader.skip()
+                    }
                 }
             case "feature_names": featureNames = try reader.texts()
             case "feature_types": featureTypes = try reader.texts()

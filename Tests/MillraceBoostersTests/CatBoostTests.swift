@@ -128,7 +128,7 @@ import Testing
             let file = BoosterFile(path: "m", bytes: Array(whole[..<count]))
             #expect(throws: ModelError.self) { try engine.program(file) }
         }
-        for _ in 0..<500 {
+        for _ in 0..<mutationCount {
             var bytes = whole
             mutate(&bytes, &random)
             do {

@@ -89,6 +89,10 @@ struct SplitMix: RandomNumberGenerator {
     }
 }
 
+/// Damaged files of each fixture that is damaged; MILLRACE_MUTATIONS asks for more.
+let mutationCount =
+    unsafe getenv("MILLRACE_MUTATIONS").flatMap { unsafe Int(String(cString: $0)) } ?? 500
+
 /// A few changes as a bad disk, a cut copy or a hand would make them.
 func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
     for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {

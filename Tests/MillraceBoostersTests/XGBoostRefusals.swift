@@ -20,8 +20,8 @@ import Testing
             {"learner":{"attributes":{},"feature_names":["a","b"],"feature_types":[],\
             "gradient_booster":{"model":{"gbtree_model_param":{"num_trees":"2"},\
             "tree_info":[0,0],"trees":[\(tree),
-            \(edited)]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1","num_class":"0",\
-            "num_feature":"2"},"objective":{"name":"binary:logistic"}},"version":[1,7,6]}
+            \(edited)]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1",\
+            "num_class":"0","num_feature":"2"},"objective":{"name":"binary:logistic"}},"version":[1,7,6]}
             """
         let whole = edited == tree ? text.replacing(edit, with: with) : text
         #expect(edit.isEmpty || whole.contains(with), "the edit does something")
@@ -132,7 +132,7 @@ import Testing
             let file = BoosterFile(path: "m", bytes: Array(whole[..<count]))
             #expect(throws: ModelError.self) { try engine.program(file) }
         }
-        for _ in 0..<500 {
+        for _ in 0..<mutationCount {
             var bytes = whole
             mutate(&bytes, &random)
             let file = BoosterFile(path: "m", bytes: bytes)

@@ -48,7 +48,7 @@ enum NaiveWalk {
 
     private static func goesLeft(_ ensemble: TreeEnsemble, _ node: Int, _ value: Double) -> Bool {
         let rule = ensemble.rules[node]
-        let isZero = abs(value) <= 1e-35 || value.isNaN
+        let isZero = abs(value) <= Double(Float(1e-35)) || value.isNaN
         var x = value
         switch rule.missing {
         case .compared: break

@@ -45,7 +45,7 @@ enum ct_kind {
 enum ct_missing {
     CT_NAN_IS_HIGH = 1,      // a missing value is above all thresholds, else below
     CT_NAN_IS_ZERO = 2,      // NaN is taken for 0 and not missing
-    CT_ZERO_IS_MISSING = 4,  // so is what is at most 1e-35 in magnitude
+    CT_ZERO_IS_MISSING = 4,  // so is what is at most 1e-35f in magnitude
 };
 
 enum ct_reading { CT_EXACT = 0, CT_TRUNCATED = 1, CT_TRUNCATED_NONNEGATIVE = 2 };
