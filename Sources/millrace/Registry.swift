@@ -47,7 +47,7 @@ enum Registry {
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,
-                intraOpThreads: settings.intraOpThreads, log: log)
+                intraOpThreads: settings.intraOpThreads, log: log),
         ]
     }
 }

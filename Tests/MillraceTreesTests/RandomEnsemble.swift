@@ -32,7 +32,8 @@ struct RandomEnsemble {
     private let isOblivious: Bool
 
     static let special: [Double] = [
-        0, -0.0, 1, -1, 0.5, .infinity, -.infinity, Double(Float(1e-35)), -1e-35, 2e-35, 1e-300, 1e-40,
+        0, -0.0, 1, -1, 0.5, .infinity, -.infinity, Double(Float(1e-35)), -1e-35, 2e-35, 1e-300,
+        1e-40,
         Double(Float.leastNonzeroMagnitude), .greatestFiniteMagnitude, 3.4e38, 16_777_216,
     ]
 
