@@ -14,12 +14,10 @@ import time
 import urllib.error
 import urllib.request
 
-from bench_kit import (BATCH, EVENTS, INPUTS, PARTITIONS, REPOSITORY, complain, prepare, say, tool,
-                       wait_until)
+from bench_kit import (BATCH, EVENTS, INPUTS, MARKS, PARTITIONS, REPOSITORY, complain, prepare, say,
+                       tool, verdict_of, wait_until, write_section)
 
 FEEDER = REPOSITORY / "scripts" / "bench-feeder.c"
-PAGE = REPOSITORY / "docs" / "performance.md"
-MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
 TARGETS = {"gbt": 0.80, "mlp": 0.75}
 DEBIAN_LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
 LATENCY_TARGET_MS = 10
@@ -156,10 +154,6 @@ class Pairs:
                 f"| {count(median(self.worker, 'per_cpu_second'))} "
                 f"| {count(median(self.worker, 'per_second'))} "
                 f"| **{middle:.2f}** ({each}) | {verdict} |")
-
-
-def verdict_of(met):
-    return "met" if met else "missed"
 
 
 RATIO_HEAD = ["| run | loop, records/CPU-s | millrace, records/CPU-s | millrace, records/s "
@@ -443,12 +437,6 @@ def measure(bench, arguments):
     return "\n".join(machine_lines(bench, arguments.pairs) + rows) + "\n"
 
 
-def write(table):
-    text = PAGE.read_text()
-    begin, end = (text.index(mark) for mark in MARKS)
-    PAGE.write_text(text[:begin] + MARKS[0] + "\n" + table + text[end:])
-
-
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("part", nargs="?", choices=["all", "quick"], default="all")
@@ -465,7 +453,7 @@ def main():
     table = measure(prepare(arguments), arguments)
     print(table, end="")
     if arguments.write:
-        write(table)
+        write_section(MARKS, table)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,9 @@ struct DecimalText {
     func double(_ bytes: [UInt8]) -> Double? {
         if let special { return special }
         if let exact { return exact }
+        if isWhole, let value = DecimalRounding.double(mantissa, exponent: exponent) {
+            return isNegative ? -value : value
+        }
         guard let value = Double(text(bytes)), value.isFinite else { return nil }
         return value
     }

@@ -87,9 +87,7 @@ struct LightGBMHeader {
             throw LightGBMError(line: 1, "not a LightGBM model (it does not begin with 'tree')")
         }
         var values: [String: LightGBMValue] = [:]
-        while let line = text.peek(), !text.starts(line, with: "Tree="),
-            !text.starts(line, with: "end of trees")
-        {
+        while let line = text.peek(), !LightGBMLoader.endsTree(line, text) {
             _ = text.next()
             if line.isEmpty { continue }
             let (key, value) =

@@ -58,12 +58,13 @@ struct LightGBMLoader {
 
     /// Whether a line is none of the tree before it.
     static func endsTree(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
-        guard let first = line.first, endings.contains(text.bytes[first]) else { return false }
-        return text.starts(line, with: "Tree=") || isTail(line, text)
+        guard !line.isEmpty else { return false }
+        switch text.bytes[line.lowerBound] {
+        case UInt8(ascii: "T"): return text.starts(line, with: "Tree=")
+        case UInt8(ascii: "e"), UInt8(ascii: "f"), UInt8(ascii: "p"): return isTail(line, text)
+        default: return false
+        }
     }
-
-    /// First bytes of lines that end a tree.
-    private static let endings = Set("Tefp".utf8)
 
     /// Whether a line begins what follows the trees.
     private static func isTail(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
@@ -92,11 +93,16 @@ struct LightGBMLoader {
             try tree.add(to: &ensemble, target: treeCount % header.targetCount, text)
             treeCount += 1
         }
-        if let expected, treeCount > 0 {
+        if let expected {
             let end = text.position - text.returns
             guard expected <= end, expected >= end - tree.blankBytes else {
                 throw sizeError(treeCount - 1, text.line)
             }
+        }
+        // A model that learned nothing has no trees, and says so.
+        let mayBeEmpty = header.treeSizes?.isEmpty == true && text.peek() != nil
+        guard treeCount > 0 || mayBeEmpty else {
+            throw LightGBMError(line: text.line + 1, "no tree here; is the file cut short?")
         }
         if let sizes = header.treeSizes, sizes.count != treeCount {
             throw LightGBMError(
@@ -106,7 +112,8 @@ struct LightGBMLoader {
         guard treeCount % header.targetCount == 0 else {
             throw LightGBMError(
                 line: text.line + 1,
-                "\(treeCount) trees, but \(header.targetCount) a iteration; is the file cut short?")
+                "\(treeCount) trees, but \(header.targetCount) an iteration; is the file cut short?"
+            )
         }
         try checkForest(tree)
     }

@@ -36,22 +36,23 @@ struct LightGBMText {
 
     /// The next line without its end; nil behind the last one.
     mutating func next() -> Range<Int>? {
-        guard position < bytes.count else { return nil }
-        let start = position
-        var end = find(UInt8(ascii: "\n"), in: start..<bytes.count) ?? bytes.count
-        position = min(end + 1, bytes.count)
+        guard let range = peek() else { return nil }
+        position = range.upperBound
         line += 1
-        if end > start, bytes[end - 1] == UInt8(ascii: "\r") {
-            end -= 1
+        if position < bytes.count, bytes[position] == UInt8(ascii: "\r") {
+            position += 1
             returns += 1
         }
-        return start..<end
+        if position < bytes.count { position += 1 }
+        return range
     }
 
     /// The next line, without passing it.
     func peek() -> Range<Int>? {
-        var copy = self
-        return copy.next()
+        guard position < bytes.count else { return nil }
+        let end = find(UInt8(ascii: "\n"), in: position..<bytes.count) ?? bytes.count
+        let isWindows = end > position && bytes[end - 1] == UInt8(ascii: "\r")
+        return position..<(isWindows ? end - 1 : end)
     }
 
     /// The first place of a byte.
@@ -67,9 +68,12 @@ struct LightGBMText {
     func starts(_ range: Range<Int>, with prefix: StaticString) -> Bool {
         let count = prefix.utf8CodeUnitCount
         guard range.count >= count else { return false }
-        return (0..<count).allSatisfy {
-            unsafe bytes[range.lowerBound + $0] == prefix.utf8Start[$0]
+        for place in 0..<count {
+            guard unsafe bytes[range.lowerBound + place] == prefix.utf8Start[place] else {
+                return false
+            }
         }
+        return true
     }
 
     /// A whole line or piece of it; bytes that are not UTF-8 are replaced.

@@ -3,22 +3,30 @@ import MillraceTrees
 /// One tree of a LightGBM file; used again for the next one, so that its lists keep their room.
 struct LightGBMTree {
     /// The lines of a tree that say what it computes; others are for people and for training.
-    private enum Key: String, CaseIterable {
-        case leaves = "num_leaves"
-        case categoricals = "num_cat"
-        case features = "split_feature"
-        case thresholds = "threshold"
-        case decisions = "decision_type"
-        case left = "left_child"
-        case right = "right_child"
-        case values = "leaf_value"
-        case boundaries = "cat_boundaries"
-        case categories = "cat_threshold"
-        case isLinear = "is_linear"
-        case constants = "leaf_const"
-        case termCounts = "num_features"
-        case termFeatures = "leaf_features"
-        case coefficients = "leaf_coeff"
+    private enum Key: Int, CaseIterable {
+        case leaves, categoricals, features, thresholds, decisions, left, right, values, boundaries
+        case categories, isLinear, constants, termCounts, termFeatures, coefficients
+
+        /// As the file has it.
+        var name: StaticString {
+            switch self {
+            case .leaves: "num_leaves"
+            case .categoricals: "num_cat"
+            case .features: "split_feature"
+            case .thresholds: "threshold"
+            case .decisions: "decision_type"
+            case .left: "left_child"
+            case .right: "right_child"
+            case .values: "leaf_value"
+            case .boundaries: "cat_boundaries"
+            case .categories: "cat_threshold"
+            case .isLinear: "is_linear"
+            case .constants: "leaf_const"
+            case .termCounts: "num_features"
+            case .termFeatures: "leaf_features"
+            case .coefficients: "leaf_coeff"
+            }
+        }
     }
 
     /// Categories in the sets of all trees: their bits take 64 times the room when they are listed.
@@ -26,7 +34,8 @@ struct LightGBMTree {
     /// LightGBM takes what is at most this large for zero. It has it as a float32.
     static let zeroLimit = Double(Float(1e-35))
 
-    private var lines: [Key: LightGBMValue] = [:]
+    /// By key.
+    private var lines = [LightGBMValue?](repeating: nil, count: Key.allCases.count)
     private var number = 0
     private var firstLine = 0
     private var features: [Int32] = []
@@ -57,19 +66,24 @@ struct LightGBMTree {
     mutating func read(_ text: inout LightGBMText, number: Int) throws(LightGBMError) {
         self.number = number
         firstLine = text.line
-        lines.removeAll(keepingCapacity: true)
+        for index in lines.indices { lines[index] = nil }
         blankBytes = 0
         while let line = text.peek(), !LightGBMLoader.endsTree(line, text) {
             _ = text.next()
             blankBytes = line.isEmpty ? blankBytes + 1 : 0
             if line.isEmpty { continue }
-            guard let (name, value) = text.keyAndValue(line) else {
+            guard let sign = text.find(UInt8(ascii: "="), in: line) else {
                 throw LightGBMError(line: text.line, "tree \(number): a line that is no key=value")
             }
-            guard let key = Key(rawValue: name) else { continue }
-            guard lines.updateValue(value, forKey: key) == nil else {
-                throw LightGBMError(line: text.line, "tree \(number): a second \(name)")
+            let name = line.lowerBound..<sign
+            let key = Key.allCases.first {
+                $0.name.utf8CodeUnitCount == name.count && text.starts(name, with: $0.name)
             }
+            guard let key else { continue }
+            guard lines[key.rawValue] == nil else {
+                throw LightGBMError(line: text.line, "tree \(number): a second \(key.name)")
+            }
+            lines[key.rawValue] = LightGBMValue(line: text.line, range: sign + 1..<line.upperBound)
         }
     }
 
@@ -108,39 +122,39 @@ struct LightGBMTree {
     // MARK: Lines
 
     private func failure(_ key: Key, _ what: String) -> LightGBMError {
-        LightGBMError(line: lines[key]?.line ?? firstLine, "tree \(number): \(what)")
+        LightGBMError(line: lines[key.rawValue]?.line ?? firstLine, "tree \(number): \(what)")
     }
 
     private func line(_ key: Key) throws(LightGBMError) -> LightGBMValue {
-        guard let value = lines[key] else {
-            throw failure(key, "no \(key.rawValue); is the file cut short?")
+        guard let value = lines[key.rawValue] else {
+            throw failure(key, "no \(key.name); is the file cut short?")
         }
         return value
     }
 
     private func check(_ count: Int, _ key: Key, _ expected: Int) throws(LightGBMError) {
         guard count == expected else {
-            throw failure(key, "\(count) numbers in \(key.rawValue) where \(expected) should be")
+            throw failure(key, "\(count) numbers in \(key.name) where \(expected) should be")
         }
     }
 
     private func read<Number: FixedWidthInteger>(
         _ key: Key, _ count: Int, _ text: LightGBMText, into list: inout [Number]
     ) throws(LightGBMError) {
-        try text.integers(try line(key), key.rawValue, into: &list)
+        try text.integers(try line(key), "\(key.name)", into: &list)
         try check(list.count, key, count)
     }
 
     private func read(
         _ key: Key, _ count: Int, _ text: LightGBMText, into list: inout [Double]
     ) throws(LightGBMError) {
-        try text.doubles(try line(key), key.rawValue, into: &list)
+        try text.doubles(try line(key), "\(key.name)", into: &list)
         try check(list.count, key, count)
     }
 
     private mutating func readLeaves(_ count: Int, _ text: LightGBMText) throws(LightGBMError) {
         // The oldest files give no value to a tree that is one leaf: it is 0.
-        if count == 1, lines[.values] == nil {
+        if count == 1, lines[Key.values.rawValue] == nil {
             values = [0]
             return
         }
@@ -157,7 +171,7 @@ struct LightGBMTree {
         try check(left.count, .left, count)
         try text.integers(try line(.right), "right_child", into: &right)
         try check(right.count, .right, count)
-        if let value = lines[.decisions] {
+        if let value = lines[Key.decisions.rawValue] {
             try text.integers(value, "decision_type", into: &decisions)
             try check(decisions.count, .decisions, count)
         } else {
@@ -169,7 +183,9 @@ struct LightGBMTree {
 
     private mutating func readCategories(_ text: LightGBMText) throws(LightGBMError) {
         let count =
-            if let value = lines[.categoricals] { try text.integer(value, "num_cat") } else { 0 }
+            if let value = lines[Key.categoricals.rawValue] {
+                try text.integer(value, "num_cat")
+            } else { 0 }
         guard count >= 0, count <= features.count else {
             throw failure(.categoricals, "num_cat=\(count)")
         }
@@ -316,7 +332,8 @@ struct LightGBMTree {
     private func addLinearLeaves(
         to ensemble: inout TreeEnsemble, from first: Int, _ text: LightGBMText
     ) throws(LightGBMError) {
-        guard let flag = lines[.isLinear], try text.integer(flag, "is_linear") != 0 else { return }
+        guard let flag = lines[Key.isLinear.rawValue], try text.integer(flag, "is_linear") != 0
+        else { return }
         var constants: [Double] = []
         try read(.constants, values.count, text, into: &constants)
         var counts: [Int32] = []

@@ -27,7 +27,7 @@ struct GraphPruning {
     }
 
     /// For each node whether one of the tensors comes from it, directly or through others.
-    private static func needed(_ nodes: [ModelScan.Node], by tensors: Set<String>) -> [Bool] {
+    static func needed(_ nodes: [ModelScan.Node], by tensors: Set<String>) -> [Bool] {
         var writers: [String: [Int]] = [:]
         for (index, node) in nodes.enumerated() {
             // The name of an output that a node leaves out is empty.

@@ -46,6 +46,8 @@ struct ModelScan {
         /// Of the output's field in the file.
         let range: Range<Int>
         let name: String
+        /// As of an input.
+        let tensorType: Range<Int>?
     }
 
     /// Graphs within graphs; real models have two or three.
@@ -74,7 +76,8 @@ struct ModelScan {
     private var namesReadInside: [String] = []
     /// First inputs of ArrayFeatureExtractor: where converters keep labels as a constant.
     private var labelTensorNames: Set<String> = []
-    private var initializers: [String: Range<Int>] = [:]
+    /// The main graph's constants: the bytes of their tensors.
+    private(set) var initializers: [String: Range<Int>] = [:]
 
     init(_ bytes: [UInt8]) throws(ScanFailure) {
         self.bytes = bytes
@@ -146,7 +149,10 @@ struct ModelScan {
             case 12:
                 let name = try text(1, in: message)
                 if depth == 0 {
-                    outputs.append(Output(range: field.range, name: name))
+                    outputs.append(
+                        Output(
+                            range: field.range, name: name,
+                            tensorType: try bytes(of: 1, in: try bytes(of: 2, in: message))))
                 } else {
                     namesReadInside.append(name)
                 }
@@ -265,7 +271,7 @@ extension ModelScan {
     }
 
     /// The values of a classlabels attribute; empty for any other.
-    private func labels(ofAttribute range: Range<Int>) throws(ScanFailure) -> [ClassLabel] {
+    func labels(ofAttribute range: Range<Int>) throws(ScanFailure) -> [ClassLabel] {
         guard try text(1, in: range).hasPrefix("classlabels_") else { return [] }
         var labels: [ClassLabel] = []
         var reader = WireReader(bytes, range)

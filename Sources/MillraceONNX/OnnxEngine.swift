@@ -89,7 +89,7 @@ package struct OnnxEngine: Engine {
             intraOpThreads: intraOpThreads, log: log)
     }
 
-    private static func error(_ failure: ScanFailure, path: String) -> ModelError {
+    static func error(_ failure: ScanFailure, path: String) -> ModelError {
         let what =
             switch failure {
             case .truncated(let position):

@@ -136,7 +136,7 @@ struct OutputFinder {
 
     /// Gives labels to the scores of a classifier without ZipMap: where exactly one of the graph's
     /// label sets has the output's width and the type of the graph's one label output.
-    private static func labelled(
+    static func labelled(
         _ outputs: [ModelOutput], _ sets: [[ClassLabel]]
     ) -> [ModelOutput] {
         let labelOutputs = outputs.filter { !$0.type.isFloatingPoint && $0.width == 1 }

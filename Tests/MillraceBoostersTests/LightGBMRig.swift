@@ -22,6 +22,8 @@ struct LightGBMExpectation {
     var inputs: [Input] = []
     var outputs: [String: Output] = [:]
 
+    init() {}
+
     init(_ name: String) throws {
         var reader = DocumentReader(
             try fixture(name + ".expected.json").bytes, isBinary: false)

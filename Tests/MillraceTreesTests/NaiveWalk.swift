@@ -1,3 +1,5 @@
+import MillraceTrees
+
 /// The reference: walks node by node, as `TreeEnsemble` describes it. The values of each target,
 /// from Swift's own arithmetic.
 enum NaiveWalk {

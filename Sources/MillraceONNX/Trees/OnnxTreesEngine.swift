@@ -1,0 +1,43 @@
+package import MillraceCore
+import MillraceTrees
+
+/// Runs ONNX models that are tree ensembles, with what converters put around them, on the kernel
+/// of MillraceTrees: without ONNX Runtime, and with its results.
+package struct OnnxTreesEngine: Engine {
+    package let name = "trees"
+
+    package init() {}
+
+    /// By content, as the engine onnxruntime does; what is no tree model is declined by `load`.
+    package func recognizes(head: [UInt8], path: String) -> Bool {
+        OnnxEngine().recognizes(head: head, path: path)
+    }
+
+    package func load(path: String) throws(ModelError) -> any Model {
+        let file = try ModelFile(path: path)
+        let program: TreeProgram
+        do throws(TreesFailure) {
+            program = try Self.program(file.bytes)
+        } catch {
+            switch error {
+            case .scan(let failure): throw OnnxEngine.error(failure, path: path)
+            case .declined(let reason): throw ModelError(.declined, "\(path): \(reason)")
+            case .invalid(let what): throw ModelError(.invalid, "\(path): \(what)")
+            }
+        }
+        return try TreeModel(program, path: path)
+    }
+
+    /// What the file computes, as steps that are run without it.
+    static func program(_ bytes: [UInt8]) throws(TreesFailure) -> TreeProgram {
+        let scan: ModelScan
+        let facts: ModelFacts
+        do throws(ScanFailure) {
+            scan = try ModelScan(bytes)
+            facts = try scan.facts()
+        } catch {
+            throw .scan(error)
+        }
+        return try TreeTranslation.program(scan, facts: facts)
+    }
+}
