@@ -59,7 +59,7 @@ struct LogProcessTests {
                 [millrace, "--version"], text=True).splitlines())
             assert started["millrace"] == versions["millrace"], started
             assert started["librdkafka"] == versions["librdkafka"], started
-            assert started["engine"] == "onnxruntime " + versions["onnxruntime"], started
+            assert started["engine"] == "trees " + versions["millrace"], started
             assert started["model"] == "fraud@" + digest[:12], started
             assert int(started["lanes"]) >= 1 and started["memory_mib"] == "128", started
             print("done")

@@ -8,7 +8,7 @@ struct ModelTests {
         let ended = try Command.shell("\"$MILLRACE\" model \(Self.example)")
         #expect(ended.status == 0, "\(ended.errors)")
         for line in [
-            "format     ONNX, IR version ", "engine     onnxruntime ", "operators  ",
+            "format     ONNX, IR version ", "engine     trees ", "operators  ",
             "input      features: float32 [N,8]", "output     label: int64 [N]",
             "output     probabilities: float32 [N,2], classes 0, 1", "cost       512 rows: ",
             "model:\n  file: \(Self.example)\n  inputs:\n    features:  # float32 [N,8]: ",

@@ -21,7 +21,8 @@ import Testing
             "gradient_booster":{"model":{"gbtree_model_param":{"num_trees":"2"},\
             "tree_info":[0,0],"trees":[\(tree),
             \(edited)]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1",\
-            "num_class":"0","num_feature":"2"},"objective":{"name":"binary:logistic"}},"version":[1,7,6]}
+            "num_class":"0","num_feature":"2"},"objective":{"name":"binary:logistic"}},\
+            "version":[1,7,6]}
             """
         let whole = edited == tree ? text.replacing(edit, with: with) : text
         #expect(edit.isEmpty || whole.contains(with), "the edit does something")
