@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The rings of docs/design.md, section 7: C walls, the core, adapters, the command.
+/// The rings of docs/design.md, section 7: C walls, the core, the tree kernel, adapters, the command.
 let walls: [Target] = [
     .target(name: "CRdkafka", linkerSettings: [.linkedLibrary("rdkafka")]),
     .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -63,6 +63,11 @@ let tests: [Target] = [
     .target(
         name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
         path: "Tests/MillraceTestKit"),
+    // Scores raw rows, for scripts/compare-tree-ensembles and `scripts/bench trees`; not a product.
+    .executableTarget(
+        name: "TreeProbe",
+        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTrees"],
+        path: "Tests/TreeProbe"),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",

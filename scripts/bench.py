@@ -14,13 +14,10 @@ import time
 import urllib.error
 import urllib.request
 
-from bench_kit import (BATCH, EVENTS, INPUTS, PARTITIONS, REPOSITORY, complain, prepare, say, tool,
-                       wait_until)
+from bench_kit import (BATCH, EVENTS, INPUTS, MARKS, PARTITIONS, REPOSITORY, complain, prepare, say,
+                       tool, verdict_of, wait_until, write_section)
 
 FEEDER = REPOSITORY / "scripts" / "bench-feeder.c"
-PAGE = REPOSITORY / "docs" / "performance.md"
-MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
-TARGETS = {"gbt": 0.80, "mlp": 0.75}
 DEBIAN_LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
 LATENCY_TARGET_MS = 10
 START_TARGET_SECONDS = 2
@@ -30,6 +27,20 @@ LOOP_TRIES = 5
 SCRAPES_PER_SECOND = 10
 SCRAPE_SECONDS = 2
 SCRAPE_PAIRS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model on an engine; the loop beside it always uses ONNX Runtime."""
+    label: str
+    model: str
+    engine: str
+    target: float
+
+
+TREES = Case("fraud_gbt on trees", "gbt", "trees", 1.40)
+MLP = Case("fraud_mlp on onnxruntime", "mlp", "onnxruntime", 0.75)
+CASES = [TREES, Case("fraud_gbt on onnxruntime", "gbt", "onnxruntime", 0.80), MLP]
 
 
 # Runs over all records
@@ -102,10 +113,10 @@ def memory_mib(pid):
     return tuple(int(match.group(1)) / 1024 for match in found) if all(found) else None
 
 
-def run_worker(bench, model, lanes=1, header=False, debian=False):
+def run_worker(bench, case, lanes=1, header=False, debian=False):
     """`millrace run --until-end` over all records; its memory is looked at every 50 ms."""
     topic = bench.fresh_topic()
-    file = bench.pipeline("events", topic, model, lanes, header)
+    file = bench.pipeline("events", topic, case.model, lanes, header, case.engine)
     environment = os.environ | ({"LD_LIBRARY_PATH": DEBIAN_LIBRARIES} if debian else {})
     samples = []
     before = cpu_seconds()
@@ -122,7 +133,7 @@ def run_worker(bench, model, lanes=1, header=False, debian=False):
         if worker.returncode:
             complain(f"the worker ended with {worker.returncode}:\n{log.read()}")
     close_output(bench, topic)
-    say(f"millrace {model} lanes={lanes} header={header} debian={debian}: {text.strip()}")
+    say(f"millrace {case.label} lanes={lanes} header={header} debian={debian}: {text.strip()}")
     run = reading(text, bench, cpu)
     run.peak_mib = max(peak for peak, _ in samples)
     run.steady_mib = statistics.median(now for _, now in samples[len(samples) // 2:])
@@ -158,40 +169,39 @@ class Pairs:
                 f"| **{middle:.2f}** ({each}) | {verdict} |")
 
 
-def verdict_of(met):
-    return "met" if met else "missed"
-
-
 RATIO_HEAD = ["| run | loop, records/CPU-s | millrace, records/CPU-s | millrace, records/s "
               "| ratio (pair by pair) | target |", "|---|---|---|---|---|---|"]
 
 
-def ratio_tables(bench, pairs, full):
-    """Rows, and the GBT pairs, from which other measurements start."""
-    rows, gbt = list(RATIO_HEAD), None
+def ratio_tables(bench, rounds, full):
+    """Rows, and the pairs of TREES, from which other measurements start."""
+    kinds = {"one lane": {}}
+    if full:
+        kinds |= {"one lane, with `millrace-model` header": {"header": True},
+                  "two lanes": {"lanes": 2}}
+    pairs = {(case, kind): Pairs() for case in CASES for kind in kinds}
+    debian = {case: Pairs() for case in CASES if full}
     for model in INPUTS:
-        plain, headed, two = Pairs(), Pairs(), Pairs()
-        for _ in range(pairs):
+        cases = [case for case in CASES if case.model == model]
+        for _ in range(rounds):
             loop = run_loop(bench, model)
-            for kind in [plain, headed, two] if full else [plain]:
-                kind.loop.append(loop)
-            plain.worker.append(run_worker(bench, model))
-            if full:
-                headed.worker.append(run_worker(bench, model, header=True))
-                two.worker.append(run_worker(bench, model, lanes=2))
-        name = f"fraud_{model}"
-        rows.append(plain.row(f"{name}, one lane", TARGETS[model]))
-        if full:
-            rows.append(headed.row(f"{name}, one lane, with `millrace-model` header"))
-            rows.append(two.row(f"{name}, two lanes"))
-        gbt = gbt or plain
-    for model in INPUTS if full else []:
-        debian = Pairs()
-        for _ in range(pairs):
-            debian.loop.append(run_loop(bench, model, debian=True))
-            debian.worker.append(run_worker(bench, model, debian=True))
-        rows.append(debian.row(f"fraud_{model}, one lane, both on Debian's librdkafka"))
-    return rows, gbt
+            for case in cases:
+                for kind, options in kinds.items():
+                    pairs[case, kind].loop.append(loop)
+                    pairs[case, kind].worker.append(run_worker(bench, case, **options))
+        for _ in range(rounds if full else 0):
+            loop = run_loop(bench, model, debian=True)
+            for case in cases:
+                debian[case].loop.append(loop)
+                debian[case].worker.append(run_worker(bench, case, debian=True))
+    rows = list(RATIO_HEAD)
+    for case in CASES:
+        for kind in kinds:
+            target = case.target if kind == "one lane" else None
+            rows.append(pairs[case, kind].row(f"{case.label}, {kind}", target))
+    for case, own in debian.items():
+        rows.append(own.row(f"{case.label}, one lane, both on Debian's librdkafka"))
+    return rows, pairs[TREES, "one lane"]
 
 
 # A worker that runs on
@@ -386,21 +396,21 @@ def score_rows(bench, pairs):
         for _ in range(copies):
             file.write(events)
     rows = []
-    for model in INPUTS:
+    for case in (TREES, MLP):  # with the engine that `auto` takes
         ratios = []
         for _ in range(pairs):
-            ran = run_worker(bench, model, lanes=0)
-            pipeline = bench.pipeline("events", "unused", model, lanes=0)
+            ran = run_worker(bench, case, lanes=0)
+            pipeline = bench.pipeline("events", "unused", case.model, lanes=0, engine=case.engine)
             started = time.monotonic()
             with scored.open("wb") as file:
                 subprocess.run([bench.binary, "score", pipeline, lines], stdout=file, check=True)
             rate = copies * EVENTS / (time.monotonic() - started)
             if (written := int(tool("wc", "-l", scored).split()[0])) != copies * EVENTS:
                 complain(f"score wrote {written} records instead of {copies * EVENTS}")
-            say(f"score {model}: {rate:.0f} records/s, run: {ran.per_second:.0f}")
+            say(f"score {case.label}: {rate:.0f} records/s, run: {ran.per_second:.0f}")
             ratios.append(rate / ran.per_second)
         middle, each = statistics.median(ratios), " ".join(f"{ratio:.1f}" for ratio in ratios)
-        rows.append(f"| fraud_{model}: records/s of `score` through those of `run` | {middle:.1f}"
+        rows.append(f"| {case.label}: records/s of `score` through those of `run` | {middle:.1f}"
                     f" ({each}) | 2: {verdict_of(middle >= 2)} |")
     return rows
 
@@ -430,7 +440,7 @@ def measure(bench, arguments):
         say("latency")
         rate = median(gbt.worker, "per_second") / 2
         rows += [
-            "", "| fraud_gbt, one lane | measured | target |", "|---|---|---|",
+            "", f"| {TREES.label}, one lane | measured | target |", "|---|---|---|",
             *latency_row(bench, rate),
             f"| resident memory, steady (second half of a run) "
             f"| {median(gbt.worker, 'steady_mib'):.0f} MiB | |",
@@ -439,21 +449,15 @@ def measure(bench, arguments):
             f"| {START_TARGET_SECONDS} s: {verdict_of(started <= START_TARGET_SECONDS)} |",
             scrape_row(bench, rate),
             "", "| file to file, lanes by default | measured | target |", "|---|---|---|",
-            *score_rows(bench, arguments.pairs)]
+            *score_rows(bench, min(3, arguments.pairs))]
     return "\n".join(machine_lines(bench, arguments.pairs) + rows) + "\n"
-
-
-def write(table):
-    text = PAGE.read_text()
-    begin, end = (text.index(mark) for mark in MARKS)
-    PAGE.write_text(text[:begin] + MARKS[0] + "\n" + table + text[end:])
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("part", nargs="?", choices=["all", "quick"], default="all")
     parser.add_argument("--records", type=int, default=2_000_000)
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
                         default=REPOSITORY / ".build" / "release" / "millrace")
     parser.add_argument("--write", action="store_true")
@@ -465,7 +469,7 @@ def main():
     table = measure(prepare(arguments), arguments)
     print(table, end="")
     if arguments.write:
-        write(table)
+        write_section(MARKS, table)
 
 
 if __name__ == "__main__":

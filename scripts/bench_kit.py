@@ -18,6 +18,10 @@ PARTITIONS = 4
 FIELDS = ["/amount", "/hour", *(f"/v{n}" for n in range(2, 16))]
 INPUTS = {"gbt": "features", "mlp": "X"}
 LOG_BYTES = 12 << 30
+PAGE = REPOSITORY / "docs" / "performance.md"
+MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
+TREE_MARKS = ("<!-- scripts/bench trees --write: begin -->",
+              "<!-- scripts/bench trees --write: end -->")
 
 
 def say(text):
@@ -88,18 +92,45 @@ class Bench:
         tool(self.shared / "kafka" / "kafka", "topics", "--bootstrap-server", self.bootstrap,
              "--delete", "--topic", topic)
 
-    def pipeline(self, source, sink, model, lanes=1, header=False, **more):
+    def pipeline(self, source, sink, model, lanes=1, header=False, engine="auto", **more):
         """Writes a pipeline file; YAML takes JSON as it is. `lanes` 0 is the default."""
         path = self.folder / f"pipeline-{self.runs}.yaml"
         content = {
             "name": "bench", "source": {"topic": source, "group": f"bench-{self.runs}"},
             "kafka": {"bootstrap.servers": self.bootstrap},
-            "model": {"file": str(self.model(model)), "inputs": {INPUTS[model]: FIELDS}},
+            "model": {"file": str(self.model(model)), "engine": engine,
+                      "inputs": {INPUTS[model]: FIELDS}},
             "append": {"score": "probabilities[1]"},
             "batch": {"max_records": BATCH}, **({"lanes": lanes} if lanes else {}),
             "sink": {"topic": sink, "model_header": header}}
         path.write_text(json.dumps(content | more, indent=1))
         return path
+
+
+def made_data(shared):
+    """The folder with the models and events of shared/bench, which are made once."""
+    made = os.environ.get("W")
+    data = (pathlib.Path(made) if made else REPOSITORY / ".build" / "bench") / "data"
+    if not (data / "features.f32").exists():
+        if made:
+            complain(f"{data} has no data: run shared/bench/setup.sh, or leave W out")
+        say("making models and events")
+        part = data.with_name("data.new")
+        shutil.rmtree(part, ignore_errors=True)
+        tool(sys.executable, shared / "bench" / "make_model.py", part, EVENTS)
+        part.rename(data)
+    return data
+
+
+def verdict_of(met):
+    return "met" if met else "missed"
+
+
+def write_section(marks, text):
+    """Replaces what stands between the marks on the page of measurements."""
+    page = PAGE.read_text()
+    begin, end = (page.index(mark) for mark in marks)
+    PAGE.write_text(page[:begin] + marks[0] + "\n" + text + page[end:])
 
 
 def broker_folder(folder):
@@ -119,16 +150,7 @@ def prepare(arguments):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shared = shared_folder()
-    made = os.environ.get("W")
-    data = (pathlib.Path(made) if made else REPOSITORY / ".build" / "bench") / "data"
-    if not (data / "features.f32").exists():
-        if made:
-            complain(f"{data} has no data: run shared/bench/setup.sh, or leave W out")
-        say("making models and events")
-        part = data.with_name("data.new")
-        shutil.rmtree(part, ignore_errors=True)
-        tool(sys.executable, shared / "bench" / "make_model.py", part, EVENTS)
-        part.rename(data)
+    data = made_data(shared)
     bench = Bench(arguments.binary, arguments.records, folder, shared, data)
     say("starting a broker")
     cluster = broker_folder(folder)

@@ -99,17 +99,21 @@ static void end(request_t *request) {
     rd_kafka_AdminOptions_destroy(request->options);
 }
 
-static void note(
+static uint32_t bit(rd_kafka_AclOperation_t operation) { return UINT32_C(1) << operation; }
+
+void millrace_note_rights(
     millrace_rights_t *rights, const rd_kafka_AclOperation_t *operations, size_t count) {
-    rights->is_told = operations != NULL;
     for (size_t i = 0; operations != NULL && i < count; i++) {
-        if ((unsigned)operations[i] < 32) rights->allowed |= UINT32_C(1) << operations[i];
+        if ((unsigned)operations[i] < 32) rights->allowed |= bit(operations[i]);
     }
     /* Who may describe has that right at least: an answer without it, as some services that speak
-     * Kafka's protocol give, tells nothing. */
-    if ((rights->allowed & UINT32_C(1) << RD_KAFKA_ACL_OPERATION_DESCRIBE) == 0) {
-        rights->is_told = 0;
-    }
+     * Kafka's protocol give, tells nothing. Nor does one with rights that only a cluster has: that
+     * is a number without meaning, with all its bits set, as of brokers before Kafka 2.3. */
+    const uint32_t least =
+        bit(RD_KAFKA_ACL_OPERATION_DESCRIBE) | bit(RD_KAFKA_ACL_OPERATION_ALL);
+    const uint32_t clusters =
+        bit(RD_KAFKA_ACL_OPERATION_CLUSTER_ACTION) | bit(RD_KAFKA_ACL_OPERATION_IDEMPOTENT_WRITE);
+    rights->is_told = (rights->allowed & least) != 0 && (rights->allowed & clusters) == 0;
 }
 
 millrace_rights_t millrace_topic_rights(rd_kafka_t *client, const char *topic, int timeout_ms) {
@@ -133,7 +137,7 @@ millrace_rights_t millrace_topic_rights(rd_kafka_t *client, const char *topic, i
             size_t operation_count = 0;
             const rd_kafka_AclOperation_t *operations =
                 library.topic_rights(found[0], &operation_count);
-            note(&rights, operations, operation_count);
+            millrace_note_rights(&rights, operations, operation_count);
         }
         rd_kafka_event_destroy(event);
     }
@@ -165,7 +169,7 @@ millrace_group_t millrace_group(rd_kafka_t *client, const char *group, int timeo
                 size_t operation_count = 0;
                 const rd_kafka_AclOperation_t *operations =
                     library.group_rights(found[0], &operation_count);
-                note(&about.rights, operations, operation_count);
+                millrace_note_rights(&about.rights, operations, operation_count);
             }
         }
         rd_kafka_event_destroy(event);

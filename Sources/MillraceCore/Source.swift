@@ -63,6 +63,8 @@ package enum SourceEvent: Sendable, Equatable {
     case lost([Int32])
     /// The partition has no record at or after `offset` now (only when asked for, `until-end`).
     case reachedEnd(partition: Int32, offset: Int64)
+    /// Nothing comes any more until somebody acts; then the source goes on by itself.
+    case blocked(ServiceError)
     /// Something to tell the operator; the source goes on by itself unless `isFatal`.
     case problem(ServiceError)
 }

@@ -31,8 +31,10 @@ final class ClientContext: Sendable {
     /// Adds an event; the same problem again is told once.
     func add(_ event: SourceEvent) {
         state.withLock { state in
-            if case .problem = event {
+            switch event {
+            case .problem, .blocked:
                 if state.events.last == event || state.events.count >= Self.eventsMax { return }
+            default: break
             }
             state.events.append(event)
         }

@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 package import MillraceCore
 
 extension KafkaSettings {
@@ -11,54 +12,74 @@ extension KafkaSettings {
         do throws(KafkaError) {
             let deadline = Deadline(afterMs: timeoutMs)
             let client = try ClientHandle(.consumer, properties(of: .consumer), log: log)
-            var list: UnsafePointer<rd_kafka_group_list>?
-            let error = unsafe rd_kafka_list_groups(
-                client.raw, group, &list, deadline.remainingMs)
-            guard let found = unsafe list else {
-                throw KafkaError(error, "no broker answers for group '\(group)'")
+            var verdict = GroupVerdict.fine
+            for attempt in 0..<Self.groupTries {
+                if attempt > 0 { usleep(Self.groupPauseUs) }
+                verdict = try unsafe judgeGroup(client.raw, deadline)
+                guard case .doubtful = verdict else { break }
             }
-            defer { unsafe rd_kafka_group_list_destroy(found) }
-            guard unsafe found.pointee.group_cnt > 0 else { return nil }
-            let listed = unsafe found.pointee.groups[0]
-            let about = unsafe millrace_group(client.raw, group, deadline.remainingMs)
-            return unsafe problem(of: listed, about)
+            return verdict.problem
         } catch {
             throw error.serviceError
         }
     }
 
-    /// `listed` is what the classic protocol's requests say: nothing of groups of other protocols,
-    /// but that they exist.
-    private func problem(
-        of listed: rd_kafka_group_info, _ about: millrace_group_t
-    ) -> TopicReport.Problem? {
-        let isUnknown =
-            unsafe listed.err == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND
-            || text(listed.state) == "Dead"
-        if isUnknown {
+    /// So often a doubtful answer is asked for: brokers that start, or a group that is just being
+    /// deleted, give others a moment later.
+    private static let groupTries = 3
+    private static let groupPauseUs: UInt32 = 200_000
+
+    private func judgeGroup(
+        _ client: OpaquePointer, _ deadline: Deadline
+    ) throws(KafkaError) -> GroupVerdict {
+        var list: UnsafePointer<rd_kafka_group_list>?
+        let error = unsafe rd_kafka_list_groups(client, group, &list, deadline.remainingMs)
+        guard let found = unsafe list else {
+            throw KafkaError(error, "no broker answers for group '\(group)'")
+        }
+        defer { unsafe rd_kafka_group_list_destroy(found) }
+        guard unsafe found.pointee.group_cnt > 0 else { return .fine }
+        let raw = unsafe found.pointee.groups[0]
+        let listed = unsafe ListedGroup(
+            error: raw.err, state: text(raw.state), kind: text(raw.protocol_type),
+            memberCount: Int(raw.member_cnt))
+        return verdict(
+            of: listed, unsafe millrace_group(client, group, deadline.remainingMs))
+    }
+
+    func verdict(of listed: ListedGroup, _ about: millrace_group_t) -> GroupVerdict {
+        if listed.isUnknown {
             if about.protocol == MILLRACE_GROUP_CONSUMER.rawValue {
-                return usesConsumerGroupProtocol ? nil : otherProtocol("consumer", about)
+                return .certain(usesConsumerGroupProtocol ? nil : otherProtocol("consumer", about))
             }
             // Before librdkafka 2.10 the protocol of KIP-848 looks the same, which would be fine.
-            guard about.protocol != MILLRACE_GROUP_UNKNOWN.rawValue else { return nil }
-            return .init(
-                .group,
-                "group '\(group)' is none of consumers but of another kind, such as a share group;"
-                    + " choose another name")
+            // Other errors than these say nothing of the group.
+            let isTold =
+                about.rights.error == RD_KAFKA_RESP_ERR_NO_ERROR.rawValue
+                || about.rights.error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND.rawValue
+            guard isTold, about.protocol != MILLRACE_GROUP_UNKNOWN.rawValue else { return .fine }
+            return .doubtful(
+                .init(
+                    .group,
+                    "group '\(group)' is none of consumers but of another kind, such as a share"
+                        + " group; choose another name"))
         }
-        guard unsafe listed.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            let reason = unsafe oneLine(String(cString: rd_kafka_err2str(listed.err)))
-            return .init(.group, "group '\(group)' cannot be used: \(reason)")
+        guard listed.error == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            let reason = unsafe oneLine(String(cString: rd_kafka_err2str(listed.error)))
+            let problem = TopicReport.Problem(
+                .group, "group '\(group)' cannot be used: \(reason)")
+            return KafkaError(listed.error).isRetriable ? .doubtful(problem) : .certain(problem)
         }
-        let kind = unsafe text(listed.protocol_type)
         // Without members a group takes any kind.
-        guard unsafe listed.member_cnt > 0, !kind.isEmpty else { return nil }
-        if kind != "consumer" {
-            return .init(
-                .group,
-                "group '\(group)' is in use by clients of the kind '\(kind)'; choose another name")
+        guard listed.memberCount > 0, !listed.kind.isEmpty else { return .fine }
+        if listed.kind != "consumer" {
+            return .certain(
+                .init(
+                    .group,
+                    "group '\(group)' is in use by clients of the kind '\(listed.kind)'; choose"
+                        + " another name"))
         }
-        return usesConsumerGroupProtocol ? otherProtocol("classic", about) : nil
+        return .certain(usesConsumerGroupProtocol ? otherProtocol("classic", about) : nil)
     }
 
     /// The brokers turn a group of one protocol into one of the other, where they are set up so.
@@ -77,5 +98,38 @@ extension KafkaSettings {
 
     private func text(_ bytes: UnsafePointer<CChar>?) -> String {
         unsafe bytes.map { unsafe String(cString: $0) } ?? ""
+    }
+}
+
+/// What the classic protocol's requests say of a group that exists: nothing of groups of other
+/// protocols, but that they do.
+struct ListedGroup {
+    var error: rd_kafka_resp_err_t
+    var state = ""
+    var kind = ""
+    var memberCount = 0
+
+    /// Whether the coordinator knows no such group of this protocol. Older requests say so by the
+    /// state alone; beside another error the state means nothing.
+    var isUnknown: Bool {
+        error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND
+            || error == RD_KAFKA_RESP_ERR_NO_ERROR && state == "Dead"
+    }
+}
+
+/// What one look at a group says.
+enum GroupVerdict: Equatable {
+    case certain(TopicReport.Problem?)
+    /// To be asked for again: it may be that of a moment.
+    case doubtful(TopicReport.Problem)
+
+    static var fine: GroupVerdict { .certain(nil) }
+
+    /// What is wrong, where anything is.
+    var problem: TopicReport.Problem? {
+        switch self {
+        case .certain(let problem): problem
+        case .doubtful(let problem): problem
+        }
     }
 }

@@ -260,6 +260,12 @@ extension KafkaSource {
             context.add(.reachedEnd(partition: partition, offset: offset))
         case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
             context.add(.problem(TopicMetadata.missing(topic).serviceError))
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            let text = TopicReport.missingRight(.source, "topic '\(topic)'", .read)
+            context.add(.blocked(KafkaError(code, text).serviceError))
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+            let text = TopicReport.missingRight(.group, "group '\(settings.group)'", .read)
+            context.add(.blocked(KafkaError(code, text).serviceError))
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
             let text =
                 "\(topic)[\(partition)] has no valid offset for group '\(settings.group)' and "
@@ -347,8 +353,21 @@ private func noteRebalance(
         let isLost = unsafe rd_kafka_assignment_lost(client) != 0
         context.addRebalance(rebalance, isLost ? .lost(partitions) : .revoked(partitions))
     }
-    // Ends the poll that called: it would wait for records first, and nobody would answer.
-    unsafe rd_kafka_yield(client)
+    if !context.answersItself { unsafe endPoll(of: client) }
+}
+
+/// Ends the poll that called back as soon as the queue is empty: it would wait for records first,
+/// and nobody would answer.
+///
+/// Not by rd_kafka_yield: consume_batch_queue goes on after the callback, takes the next message
+/// off the queue, only then sees that it should end, and drops it. The queue's own flag is looked
+/// at where the queue is empty only. One that a poll has not come to makes the next one return
+/// early once, which costs nothing. Not while the client closes: that waits on the same queue, and
+/// the flag would end its wait before the group is left.
+private func endPoll(of client: OpaquePointer) {
+    guard let raw = unsafe rd_kafka_queue_get_consumer(client) else { return }
+    let queue = unsafe EventQueue(taking: raw)
+    unsafe rd_kafka_queue_yield(queue.raw)
 }
 
 /// Errors of the client as a whole, e.g. an unreachable broker; in the polling thread.

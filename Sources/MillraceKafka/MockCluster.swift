@@ -48,6 +48,12 @@ package import MillraceCore
         try check(unsafe rd_kafka_mock_topic_create(cluster, name, count, 1), name)
     }
 
+    /// From now on the brokers say this of the topic.
+    package func setError(topic: String, _ code: ErrorCode) {
+        let raw = rd_kafka_resp_err_t(rawValue: code.rawValue)
+        unsafe rd_kafka_mock_topic_set_error(cluster, topic, raw)
+    }
+
     /// The next requests of that API (wire number) are answered with these errors, one each.
     package func pushErrors(api: Api, _ codes: [ErrorCode]) {
         let raw = codes.map { rd_kafka_resp_err_t(rawValue: $0.rawValue) }
@@ -55,6 +61,12 @@ package import MillraceCore
             unsafe rd_kafka_mock_push_request_errors_array(
                 cluster, api.rawValue, $0.count, $0.baseAddress)
         }
+    }
+
+    /// Makes that broker the group's coordinator.
+    package func setCoordinator(group: String, broker: Int32) throws(ServiceError) {
+        let error = unsafe rd_kafka_mock_coordinator_set(cluster, "group", group, broker)
+        try check(error, "coordinator \(broker)")
     }
 
     /// Breaks the broker's connections and refuses new ones. Brokers are numbered from 1.
@@ -91,6 +103,7 @@ package import MillraceCore
     /// Errors of the protocol that tests inject.
     package enum ErrorCode: Int32, Sendable {
         case none = 0
+        case unknownTopic = 3
         case topicAuthorizationFailed = 29
         case clusterAuthorizationFailed = 31
         case messageTooLarge = 10

@@ -9,55 +9,99 @@ enum Operation: String {
     /// Whether it is among the operations of an answer of the brokers.
     func isAllowed(by rights: millrace_rights_t) -> Bool {
         let operation = self == .read ? RD_KAFKA_ACL_OPERATION_READ : RD_KAFKA_ACL_OPERATION_WRITE
-        return rights.allowed & (1 << operation.rawValue) != 0
+        let all = RD_KAFKA_ACL_OPERATION_ALL
+        return rights.allowed & (1 << operation.rawValue | 1 << all.rawValue) != 0
+    }
+
+    /// The same of an answer in Kafka's own numbers; nil where it tells nothing.
+    func isAllowed(among operations: [UInt32]) -> Bool? {
+        var rights = millrace_rights_t()
+        let raw = operations.map { rd_kafka_AclOperation_t(rawValue: $0) }
+        unsafe millrace_note_rights(&rights, raw, raw.count)
+        return rights.is_told == 0 ? nil : isAllowed(by: rights)
+    }
+}
+
+/// A topic that is asked about, by the client that will use it.
+@safe struct Topic {
+    let subject: TopicReport.Problem.Subject
+    let name: String
+    let operation: Operation
+    let client: OpaquePointer
+
+    init(
+        _ subject: TopicReport.Problem.Subject, _ name: String, _ operation: Operation,
+        _ client: OpaquePointer
+    ) {
+        self.subject = subject
+        self.name = name
+        self.operation = operation
+        unsafe self.client = client
+    }
+
+    /// Whether the brokers name a controller that is there, which the mock's do not. It is asked
+    /// for rights, and librdkafka would wait for it until the end of the time.
+    func hasController(_ answer: TopicMetadata.Answer) -> Bool {
+        unsafe answer.brokers.contains(rd_kafka_controllerid(client, 0))
     }
 }
 
 extension TopicReport {
     /// The longest single wait in librdkafka, which nothing can interrupt; asked again after it.
     private static let sliceMs: Int32 = 1_000
+    /// How long one question about rights may take: the pipeline runs without its answer as well.
+    static let rightsMs: Int32 = 2_000
 
-    /// Notes what is wrong with the topic and the rights on it; its partitions, nil where there are
-    /// none to be seen. Throws what keeps the brokers from answering.
+    /// Notes the topic's partitions and what is wrong with it. Nil where nothing may be known of it
+    /// or it does not exist. Throws what keeps the brokers from answering.
     mutating func ask(
-        _ subject: Problem.Subject, _ topic: String, _ operation: Operation, client: OpaquePointer,
-        _ deadline: Deadline, _ isCancelled: () -> Bool
-    ) throws(KafkaError) -> Int32? {
+        about topic: Topic, _ deadline: Deadline, _ isCancelled: () -> Bool
+    ) throws(KafkaError) -> TopicMetadata.Answer? {
         let answer: TopicMetadata.Answer
         do throws(KafkaError) {
             answer = try unsafe TopicMetadata.ask(
-                about: topic, client: client, until: deadline, isCancelled: isCancelled)
+                about: topic.name, client: topic.client, until: deadline, isCancelled: isCancelled)
         } catch {
             guard error.code == "TOPIC_AUTHORIZATION_FAILED" else { throw error }
-            addMissingRight(subject, "topic '\(topic)'", operation)
+            addMissingRight(topic.subject, "topic '\(topic.name)'", topic.operation)
             return nil
         }
         guard let count = answer.partitionCount else {
-            addMissing(subject, topic)
+            addMissing(topic.subject, topic.name)
             return nil
         }
+        switch topic.subject {
+        case .source: source = count
+        case .sink: sink = count
+        case .deadLetter: deadLetter = count
+        case .group: break
+        }
+        return answer
+    }
+
+    /// Notes whether the right to use the topic is missing, of which the brokers told `answer`.
+    mutating func askRights(
+        _ topic: Topic, _ answer: TopicMetadata.Answer, _ isCancelled: () -> Bool
+    ) throws(KafkaError) {
         guard millrace_knows_rights() != 0 else {
-            rightsNotChecked = Self.libraryIsOld
-            return count
+            noteNotChecked(Self.libraryIsOld)
+            return
         }
-        // The controller is asked, and librdkafka would wait for it until the end of the time where
-        // brokers name none, or one that is not there, as the mock does.
-        guard unsafe answer.brokers.contains(rd_kafka_controllerid(client, 0)) else {
-            rightsNotChecked = "the brokers name no controller"
-            return count
+        guard topic.hasController(answer) else {
+            noteNotChecked("the brokers name no controller")
+            return
         }
-        let rights = try Self.repeated(until: deadline, isCancelled) { sliceMs in
-            unsafe millrace_topic_rights(client, topic, sliceMs)
+        let rights = try Self.repeated(isCancelled) { sliceMs in
+            unsafe millrace_topic_rights(topic.client, topic.name, sliceMs)
         }
-        judge(rights, subject, "topic '\(topic)'", operation)
-        return count
+        judge(rights, topic.subject, "topic '\(topic.name)'", topic.operation)
     }
 
     /// Notes whether the right to use the group is missing.
     mutating func askGroup(
-        _ group: String, client: OpaquePointer, _ deadline: Deadline, _ isCancelled: () -> Bool
+        _ group: String, client: OpaquePointer, _ isCancelled: () -> Bool
     ) throws(KafkaError) {
-        let rights = try Self.repeated(until: deadline, isCancelled) { sliceMs in
+        let rights = try Self.repeated(isCancelled) { sliceMs in
             unsafe millrace_group(client, group, sliceMs).rights
         }
         // Of a group of other clients than consumers nothing is told; `checkGroup` names it.
@@ -72,9 +116,9 @@ extension TopicReport {
         switch rights.error {
         case RD_KAFKA_RESP_ERR_NO_ERROR.rawValue:
             if millrace_knows_rights() == 0 {
-                rightsNotChecked = Self.libraryIsOld
+                noteNotChecked(Self.libraryIsOld)
             } else if rights.is_told == 0 {
-                rightsNotChecked = "the brokers do not tell them"
+                noteNotChecked("the brokers do not tell them")
             } else if !operation.isAllowed(by: rights) {
                 addMissingRight(subject, what, operation)
             }
@@ -84,30 +128,35 @@ extension TopicReport {
         default:
             // The brokers have answered for the topics: old ones do not know this question.
             let error = KafkaError(rd_kafka_resp_err_t(rawValue: rights.error))
-            rightsNotChecked = "of \(what): \(error)"
+            noteNotChecked("of \(what): \(error)")
         }
     }
 
     private mutating func addMissingRight(
         _ subject: Problem.Subject, _ what: String, _ operation: Operation
     ) {
+        add(subject, Self.missingRight(subject, what, operation), .missingRight)
+    }
+
+    /// Says what right is missing and whom it should be given.
+    static func missingRight(
+        _ subject: Problem.Subject, _ what: String, _ operation: Operation
+    ) -> String {
         let isConsumers = subject == .source || subject == .group
         let verb = subject == .group ? "use" : operation.rawValue.lowercased()
-        add(
-            subject,
-            "no right to \(verb) \(what): the \(isConsumers ? "consumer" : "producer")'s user"
-                + " needs the operation \(operation.rawValue) on it")
+        return "no right to \(verb) \(what): the \(isConsumers ? "consumer" : "producer")'s user"
+            + " needs the operation \(operation.rawValue) on it"
     }
 
     private static var libraryIsOld: String {
         "librdkafka \(LibraryVersion.current) cannot ask for them, 2.3.0 or newer can"
     }
 
-    /// Asks again while nobody answers. Throws when nobody waits any more.
-    private static func repeated(
-        until deadline: Deadline, _ isCancelled: () -> Bool,
-        _ ask: (_ sliceMs: Int32) -> millrace_rights_t
+    /// Asks again while nobody answers, for `rightsMs`. Throws when nobody waits any more.
+    static func repeated(
+        _ isCancelled: () -> Bool, _ ask: (_ sliceMs: Int32) -> millrace_rights_t
     ) throws(KafkaError) -> millrace_rights_t {
+        let deadline = Deadline(afterMs: rightsMs)
         while true {
             let rights = ask(min(deadline.remainingMs, sliceMs))
             let isSilence = rights.error == RD_KAFKA_RESP_ERR__TIMED_OUT.rawValue

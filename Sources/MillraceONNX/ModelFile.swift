@@ -1,5 +1,6 @@
 import Glibc
 import MillraceCore
+import MillraceTrees
 
 /// A model file's bytes and the folder it lies in.
 struct ModelFile {
@@ -23,44 +24,11 @@ struct ModelFile {
     }
 
     private static func read(_ path: String) throws(ModelError) -> [UInt8] {
-        // Non-blocking, so that a pipe in the file's place does not hang the start.
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw unreadable(path, systemMessage()) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else {
-            throw unreadable(path, systemMessage())
-        }
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: break
-        case S_IFDIR: throw unreadable(path, "is a folder; name the .onnx file in it")
-        default: throw unreadable(path, "is not a regular file")
-        }
-        guard status.st_size <= limitBytes else {
-            throw unreadable(
-                path,
-                "has \(status.st_size) bytes; at most 2 GiB are possible, keep large weights "
-                    + "as external data beside the model")
-        }
-        let size = Int(status.st_size)
-        guard size > 0 else {
-            throw ModelError(.invalid, "\(path): not an ONNX model (empty file)")
-        }
-        var bytes = [UInt8](repeating: 0, count: size)
-        var filled = 0
-        while filled < size {
-            let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(
-                    descriptor, buffer.baseAddress.map { unsafe $0 + filled }, size - filled)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw unreadable(path, systemMessage()) }
-            guard count > 0 else {
-                throw unreadable(path, "became shorter while it was read; try again")
-            }
-            filled += count
-        }
-        return bytes
+        try FileBytes.read(
+            path, limit: limitBytes, kind: "an ONNX model",
+            folderAdvice: "name the .onnx file in it",
+            sizeAdvice: "at most 2 GiB are possible, keep large weights as external data beside "
+                + "the model")
     }
 
     /// Refuses the model if it would read a file that is not a plain one in the model's own folder.
@@ -113,21 +81,9 @@ struct ModelFile {
     }
 }
 
-private func unreadable(_ path: String, _ what: String) -> ModelError {
-    ModelError(.unreadable, "\(path): \(what)")
-}
-
-/// The text of errno, lower case as our messages are.
-private func systemMessage() -> String {
-    guard let text = unsafe strerror(errno) else { return "error \(errno)" }
-    return unsafe String(cString: text).lowercased()
-}
+private func systemMessage() -> String { FileBytes.systemMessage() }
 
 /// Text from a model or a library, fit for one line of a message.
 func printable(_ text: String, limit: Int = 400) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars.prefix(limit) {
-        result.unicodeScalars.append(scalar.properties.generalCategory == .control ? " " : scalar)
-    }
-    return result
+    FileBytes.printable(text, limit: limit)
 }

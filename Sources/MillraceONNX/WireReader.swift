@@ -103,9 +103,14 @@ struct WireWriter {
     }
 
     mutating func append(_ number: UInt64, bytes value: some Collection<UInt8>) {
-        appendVarint(number << 3 | 2)
-        appendVarint(UInt64(value.count))
+        appendHead(number, count: value.count)
         bytes.append(contentsOf: value)
+    }
+
+    /// What comes before a field of so many bytes.
+    mutating func appendHead(_ number: UInt64, count: Int) {
+        appendVarint(number << 3 | 2)
+        appendVarint(UInt64(count))
     }
 
     private mutating func appendVarint(_ value: UInt64) {

@@ -20,7 +20,7 @@ package enum LogText {
     }
 
     /// `text` with its control characters written as escapes.
-    static func withoutControls(_ text: String) -> String {
+    package static func withoutControls(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars { JSONText.appendPlain(scalar, to: &escaped) }
         return escaped

@@ -3,7 +3,8 @@ package import MillraceCore
 internal import Synchronization
 
 /// Writes log events to a stream, one `write` a line, from any thread. A line that cannot be
-/// written is dropped: the log never holds up the worker for longer than the stream does.
+/// written is dropped: the log holds up the worker no longer than a stream that blocks does, and a
+/// second where it does not block.
 package final class LogWriter: Sendable {
     /// Two clocks in nanoseconds: the time of day for the lines, and one that never goes back for
     /// the windows of the limiter.

@@ -12,7 +12,15 @@ package final class TextStream: Sendable {
         /// The progress line as it stands on the screen; empty where there is none.
         var drawn = ""
         var isProgressOver = false
+        /// Whether the last text was given up, as nobody read: the next one waits for nobody.
+        var isStuck = false
+        /// Whether what was given up broke off within a line.
+        var isTorn = false
     }
+
+    /// So long a text waits for a reader where the stream does not block; the rest of it is dropped
+    /// then. A descriptor may be shared with a program that has made it so.
+    private static let patienceNs: Int64 = 1_000_000_000
 
     /// To the first column; erases up to the end of the line.
     private static let erasing = "\r\u{1b}[K"
@@ -27,17 +35,19 @@ package final class TextStream: Sendable {
     @discardableResult
     package func write(_ lines: String) -> Bool {
         state.withLock { state in
-            guard !state.drawn.isEmpty else { return put(lines) }
-            return put(Self.erasing + lines + state.drawn)
+            loseLineInBackground(&state)
+            guard !state.drawn.isEmpty else { return put(lines, &state) }
+            return put(Self.erasing + lines + state.drawn, &state)
         }
     }
 
     /// Lends the stream to somebody who writes whole lines to it in another way.
     package func lend(_ body: () -> Void) {
         state.withLock { state in
-            if !state.drawn.isEmpty { put(Self.erasing) }
+            loseLineInBackground(&state)
+            if !state.drawn.isEmpty { put(Self.erasing, &state) }
             body()
-            put(state.drawn)
+            put(state.drawn, &state)
         }
     }
 
@@ -46,11 +56,15 @@ package final class TextStream: Sendable {
     package func showProgress(_ text: (_ columns: Int) -> String) -> Bool {
         state.withLock { state in
             guard !state.isProgressOver else { return false }
-            // In the background the shell has the terminal's last line.
-            guard isInForeground else { return true }
+            guard isInForeground else {
+                state.drawn = ""
+                return true
+            }
             // A terminal wraps behind its last column, some before it.
-            let line = LogText.withoutControls(text(max(1, columns - 1)))
-            put(Self.erasing + line)
+            let columns = max(1, columns - 1)
+            // Escapes are longer than what they stand for.
+            let line = String(LogText.withoutControls(text(columns)).prefix(columns))
+            put(Self.erasing + line, &state)
             state.drawn = line
             return true
         }
@@ -64,7 +78,8 @@ package final class TextStream: Sendable {
     package func endProgressIfFree() { _ = state.withLockIfAvailable { endProgress(&$0) } }
 
     private func endProgress(_ state: inout State) {
-        if !state.drawn.isEmpty { put(Self.erasing) }
+        loseLineInBackground(&state)
+        if !state.drawn.isEmpty { put(Self.erasing, &state) }
         state.drawn = ""
         state.isProgressOver = true
     }
@@ -84,18 +99,44 @@ package final class TextStream: Sendable {
         return group <= 0 || group == getpgrp()
     }
 
+    /// In the background the terminal's last line is the shell's, and ours stands somewhere above.
+    private func loseLineInBackground(_ state: inout State) {
+        if !state.drawn.isEmpty, !isInForeground { state.drawn = "" }
+    }
+
     @discardableResult
-    private func put(_ text: String) -> Bool {
-        var text = text
+    private func put(_ text: String, _ state: inout State) -> Bool {
+        guard !text.isEmpty else { return true }
+        // The next text shall not be the end of a line that broke off.
+        var text = state.isTorn ? "\n" + text : text
         return text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while let start = rest.baseAddress, unsafe !rest.isEmpty {
-                let written = unsafe Glibc.write(descriptor, start, rest.count)
-                if written < 0 && errno == EINTR { continue }
-                guard written > 0 else { return false }
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-            }
-            return true
+            let count = unsafe write(bytes, patienceNs: state.isStuck ? 0 : Self.patienceNs)
+            state.isStuck = count < bytes.count
+            if count > 0 { unsafe state.isTorn = state.isStuck && bytes[count - 1] != 0x0a }
+            return !state.isStuck
         }
+    }
+
+    /// Writes as much as goes through; how many bytes that was.
+    private func write(_ bytes: UnsafeBufferPointer<UInt8>, patienceNs: Int64) -> Int {
+        var count = 0
+        var deadlineNs: Int64?
+        while count < bytes.count {
+            let rest = unsafe UnsafeBufferPointer(rebasing: bytes[count...])
+            let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if written > 0 {
+                count += written
+                continue
+            }
+            if written < 0, errno == EINTR { continue }
+            guard written < 0, errno == EAGAIN else { break }
+            let nowNs = LogWriter.Clocks.system.monotonicNs()
+            let untilNs = deadlineNs ?? nowNs &+ patienceNs
+            deadlineNs = untilNs
+            guard nowNs < untilNs else { break }
+            var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            unsafe poll(&wait, 1, Int32(clamping: (untilNs &- nowNs) / 1_000_000 + 1))
+        }
+        return count
     }
 }

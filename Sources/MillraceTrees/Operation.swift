@@ -5,6 +5,8 @@ import MillraceCore
     /// What it does; the source's elements are of `source`, the results of `target`.
     enum Work {
         case convert
+        case placesOfTexts(TextTable)
+        case placesOfNumbers(NumberTable)
         case impute(replaced: Double)
         case arithmetic(TreeProgram.Arithmetic)
         case combine(TreeProgram.Arithmetic, second: Int)
@@ -35,6 +37,10 @@ import MillraceCore
     func run(rows: Int, views: UnsafeMutableBufferPointer<FeatureView>) -> Bool {
         switch work {
         case .convert: unsafe convert(rows, views)
+        case .placesOfTexts(let table):
+            unsafe look(rows, views, at: TextSlice.self) { text in unsafe table.place(of: text) }
+        case .placesOfNumbers(let table):
+            unsafe look(rows, views, at: Double.self) { table.place(of: $0) }
         case .trees(let scorer):
             let features = unsafe UnsafeBufferPointer(rebasing: views[first..<first + width])
             unsafe scorer.score(features, rows: rows, into: base)
@@ -56,6 +62,21 @@ import MillraceCore
             }
         }
         return true
+    }
+
+    private func look<Source>(
+        _ rows: Int, _ views: UnsafeMutableBufferPointer<FeatureView>, at type: Source.Type,
+        _ place: (Source) -> Double
+    ) {
+        let results = unsafe base.assumingMemoryBound(to: Double.self)
+        for column in 0..<width {
+            let view = unsafe views[first + column]
+            for row in 0..<rows {
+                let source = unsafe view.base.load(
+                    fromByteOffset: row * view.strideBytes, as: Source.self)
+                unsafe results[row * width + column] = place(source)
+            }
+        }
     }
 
     private func compute<Number: RealNumber>(

@@ -86,6 +86,15 @@ private struct ProgramChecker {
         case .input(let index, let number): return try input(index, number)
         case .cast(let matrix, let number):
             return Shape(number: number, width: try read(matrix).width)
+        case .encodeTexts(let index, _):
+            guard inputs.indices.contains(index), inputs[index].type == .string else {
+                throw invalid("looks up texts of an input that has none")
+            }
+            return Shape(number: .float64, width: inputs[index].width ?? 0)
+        case .encodeNumbers(let matrix, _):
+            let shape = try read(matrix)
+            guard shape.number == .float64 else { throw invalid("looks up numbers not of float64") }
+            return shape
         case .join(let matrices): return try join(matrices)
         case .pick(let matrix, let columns): return try pick(matrix, columns)
         case .impute(let matrix, _, let values):

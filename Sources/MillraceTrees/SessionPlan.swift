@@ -75,6 +75,9 @@ import MillraceCore
                 }
             }
             return try unsafe add(.convert, from, shape)
+        case .encodeTexts(let input, let list): return try look(up: input, shape, in: list)
+        case .encodeNumbers(let matrix, let list):
+            return try unsafe add(.placesOfNumbers(NumberTable(list)), read(matrix), shape)
         case .join(let matrices):
             var parts: [(first: Int, width: Int)] = []
             for matrix in matrices {
@@ -126,6 +129,17 @@ import MillraceCore
         case .opposite(let matrix):
             return try unsafe add(.pair(isComplement: false), read(matrix), shape)
         }
+    }
+
+    /// The places of an input's texts.
+    private func look(
+        up input: Int, _ shape: CheckedProgram.Shape, in list: [String]
+    ) throws(ModelError) -> MatrixPlace {
+        let first = takeViews(shape.width)
+        bindings.append(.input(input, first: first, width: shape.width))
+        let texts = unsafe MatrixPlace(
+            first: first, width: shape.width, number: shape.number, base: nil)
+        return try unsafe add(.placesOfTexts(TextTable(list)), texts, shape, source: .string)
     }
 
     /// The input itself where it has the type that is wanted.
@@ -284,8 +298,9 @@ extension TreeProgram.Step {
     /// The matrices that it reads.
     var reads: [TreeProgram.Matrix] {
         switch self {
-        case .input: []
+        case .input, .encodeTexts: []
         case .cast(let matrix, _), .pick(let matrix, _), .impute(let matrix, _, _),
+            .encodeNumbers(let matrix, _),
             .arithmetic(let matrix, _, _), .trees(let matrix, _), .function(let matrix, _),
             .rowFunction(let matrix, _), .greatest(let matrix), .complement(let matrix),
             .opposite(let matrix):

@@ -137,7 +137,9 @@ package struct TreeEnsemble: Sendable, Equatable {
         self.summing = summing
     }
 
+    /// Splits of all trees.
     package var nodeCount: Int { features.count }
+    /// Leaves of all trees.
     package var leafCount: Int { leafStarts.count - 1 }
 
     /// Makes room for so many nodes and leaves.

@@ -1,17 +1,118 @@
-/// Why an ensemble cannot be scored; a loader adds the file and what its tool calls the place.
-package struct TreeError: Error, Sendable, Equatable {
-    /// What is wrong, one line, lower case.
-    package let message: String
-
-    package init(_ message: String) { self.message = message }
-}
+internal import CTrees
 
 /// A checked ensemble, laid out for scoring; immutable, shared by the scorers of all lanes.
 package final class TreeLayout: Sendable {
-    package let ensemble: TreeEnsemble
-
-    /// Refuses cycles, nodes with two parents or none, indices out of range.
-    package init(_ ensemble: TreeEnsemble) throws(TreeError) {
-        self.ensemble = ensemble
+    /// Which loops score.
+    package enum Loops: Sendable {
+        /// What is fastest on this processor.
+        case best
+        /// What every processor can; the same bits.
+        case portable
     }
+
+    let featureCount: Int
+    let targetCount: Int
+    let leaves: LaidOutLeaves
+    let walks: WalkLayout
+    let blocks: BlockLayout?
+    let runs: [Run]
+    let divisor: Double
+    let scale: Double
+    /// Of the type that is summed; nil where all are 0.
+    let base: Base?
+    let addsBaseFirst: Bool
+    let treeCount: Int
+
+    /// Trees that follow each other and are scored in the same way; as many as stay in the caches
+    /// while a tile's blocks go through them.
+    struct Run: Sendable {
+        var trees: Range<UInt32>
+        let isInBlocks: Bool
+    }
+
+    /// Base values in memory, as the wall reads them.
+    struct Base: Sendable {
+        private let singles: AlignedArray<Float>
+        private let doubles: AlignedArray<Double>
+        private let isDouble: Bool
+
+        init(_ values: [Double], _ precision: TreeEnsemble.Precision) {
+            isDouble = precision == .float64
+            doubles = AlignedArray(isDouble ? values : [], or: 0)
+            singles = AlignedArray(isDouble ? [] : values.map { Float($0) }, or: 0)
+        }
+
+        var pointer: UnsafeRawPointer {
+            unsafe isDouble ? UnsafeRawPointer(doubles.base) : UnsafeRawPointer(singles.base)
+        }
+    }
+
+    /// Refuses circles, nodes and leaves with two parents, and indices out of range.
+    package init(_ ensemble: TreeEnsemble, loops: Loops = .best) throws(TreeError) {
+        try TreeChecks.check(ensemble)
+        featureCount = ensemble.featureCount
+        targetCount = ensemble.targetCount
+        treeCount = ensemble.roots.count
+        var table = ColumnTable(featureCount: ensemble.featureCount)
+        var columnOfNode = [Int32](repeating: 0, count: ensemble.nodeCount)
+        for node in columnOfNode.indices {
+            let question = Question(
+                rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
+                comparing: ensemble.comparing)
+            let column = table.column(question, feature: Int(ensemble.features[node]))
+            columnOfNode[node] = Int32(clamping: column)
+        }
+        table.finish()
+        leaves = LaidOutLeaves(ensemble, leafOfTree: Self.leafOfTree(ensemble))
+        walks = WalkLayout(ensemble, table, columnOfNode: columnOfNode)
+        blocks =
+            loops == .best && ct_has_blocks()
+            ? BlockLayout(
+                ensemble, table, columnOfNode: columnOfNode, depths: walks.depths, leaves: leaves)
+            : nil
+        runs = Self.runs(blocks, walks)
+        divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
+        scale = ensemble.scale
+        addsBaseFirst = ensemble.basePlace == .first
+        base =
+            ensemble.base.contains { $0 != 0 }
+            ? Base(ensemble.base, ensemble.summing) : nil
+    }
+
+    /// How the trees are scored, for people.
+    package var description: String {
+        let inBlocks = blocks.map { $0.isHere.count { $0 } } ?? 0
+        let walked = treeCount - inBlocks
+        if inBlocks == 0 { return "\(walked) trees walked" }
+        return "\(inBlocks) trees in blocks of 64 rows, \(walked) walked"
+    }
+
+    private static func leafOfTree(_ ensemble: TreeEnsemble) -> [Int] {
+        ensemble.roots.map { root in
+            var place = root
+            while place >= 0 { place = ensemble.left[Int(place)] }
+            return Int(~place)
+        }
+    }
+
+    private static func runs(_ blocks: BlockLayout?, _ walks: WalkLayout) -> [Run] {
+        var runs: [Run] = []
+        var bytes = 0
+        for tree in 0..<walks.depths.count {
+            let isInBlocks = blocks?.isHere[tree] ?? false
+            let own = isInBlocks ? blocks?.byteCount(tree) ?? 0 : walks.byteCount(tree)
+            let end = UInt32(clamping: tree + 1)
+            if let last = runs.last, last.isInBlocks == isInBlocks, bytes + own <= runBytes {
+                runs[runs.count - 1].trees = last.trees.lowerBound..<end
+                bytes += own
+            } else {
+                runs.append(Run(trees: UInt32(clamping: tree)..<end, isInBlocks: isInBlocks))
+                bytes = own
+            }
+        }
+        return runs
+    }
+
+    /// A quarter of a usual second-level cache.
+    private static let runBytes = 1 << 18
 }

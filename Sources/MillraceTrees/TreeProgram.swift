@@ -47,6 +47,11 @@ package struct TreeProgram: Sendable {
         /// types the values. Not for strings.
         case input(Int, as: Number)
         case cast(Matrix, to: Number)
+        /// float64: the place of each text of the string input of this index in the list; NaN where
+        /// it is none of them.
+        case encodeTexts(Int, [String])
+        /// float64: the place of each number, a float64, in the list; NaN where it is none of them.
+        case encodeNumbers(Matrix, [Double])
         /// Columns side by side; all of one type.
         case join([Matrix])
         case pick(Matrix, columns: [Int])

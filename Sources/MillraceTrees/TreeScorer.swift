@@ -1,3 +1,5 @@
+internal import CTrees
+
 /// Where the values of one feature lie: row `i` at `base + i * strideBytes`.
 @unsafe package struct FeatureView {
     package let base: UnsafeRawPointer
@@ -10,40 +12,163 @@
 }
 
 /// Scores rows against one ensemble. Its buffers are one lane's: used by one thread at a time.
-package final class TreeScorer {
-    private let layout: TreeLayout
+///
+/// Rows go in tiles of up to 8 blocks: some trees for all of a tile's blocks, then the next trees,
+/// so that large ensembles come from memory once a tile and not once a block.
+@safe package final class TreeScorer {
+    private static let blockRows = Int(CT_BLOCK_ROWS)
+    private static let tileBlocksMax = 8
+    /// Bins and sums of a tile stay within half of a usual second-level cache.
+    private static let tileBytes = 1 << 19
 
-    package init(_ layout: TreeLayout) { self.layout = layout }
+    private let layout: TreeLayout
+    private let leaves: ct_leaves
+    private let walks: ct_walk_trees
+    private let wideColumns: ct_columns
+    private let blocks: ct_block_trees
+    private let narrowColumns: ct_columns
+    private let views: AlignedArray<ct_view>
+    private let walksSomeOfBlock: Bool
+    private let tileBlocks: Int
+    /// One block's bins after the other's.
+    private let wideBins: AlignedArray<UInt8>
+    private let wideBytes: Int
+    private let narrowBins: AlignedArray<UInt8>
+    private let narrowBytes: Int
+    /// Doubles, or floats in their places.
+    private let sums: AlignedArray<Double>
+    private let isSet: AlignedArray<Bool>?
+
+    package init(_ layout: TreeLayout) {
+        self.layout = layout
+        unsafe leaves = layout.leaves.wall
+        unsafe walks = layout.walks.wall
+        unsafe wideColumns = layout.walks.columns.wall
+        unsafe blocks = layout.blocks?.wall ?? ct_block_trees()
+        unsafe narrowColumns = layout.blocks?.columns.wall ?? ct_columns()
+        unsafe views = AlignedArray(repeating: unsafe ct_view(), count: layout.featureCount)
+        walksSomeOfBlock = layout.runs.contains { !$0.isInBlocks }
+        // Trees that are single leaves have no column, but a place where they would look.
+        wideBytes =
+            max(1, layout.walks.columns.count) * Self.blockRows * (layout.walks.isWide ? 4 : 2)
+        narrowBytes = max(1, layout.blocks?.columns.count ?? 0) * Self.blockRows
+        let sumCount = layout.targetCount * Self.blockRows
+        let blockBytes = wideBytes + narrowBytes + sumCount * 8
+        tileBlocks = max(1, min(Self.tileBlocksMax, Self.tileBytes / blockBytes))
+        wideBins = AlignedArray(repeating: 0, count: tileBlocks * wideBytes)
+        narrowBins = AlignedArray(repeating: 0, count: tileBlocks * narrowBytes)
+        sums = AlignedArray(repeating: 0, count: tileBlocks * sumCount)
+        isSet =
+            layout.leaves.needsSetFlags
+            ? AlignedArray(repeating: false, count: tileBlocks * sumCount) : nil
+    }
 
     /// Writes rows x targetCount numbers of the ensemble's `summing` type, row-major.
     ///
     /// - Parameters:
     ///   - features: one a feature of the ensemble, each with `rows` numbers of its `comparing`
     ///     type.
-    ///   - sums: room for the results.
+    ///   - out: room for the results.
     package func score(
         _ features: UnsafeBufferPointer<FeatureView>, rows: Int,
-        into sums: UnsafeMutableRawPointer
+        into out: UnsafeMutableRawPointer
     ) {
-        // The first, plain way; the laid-out one replaces it.
-        let ensemble = layout.ensemble
-        let isSingle = ensemble.comparing == .float32
-        for row in 0..<rows {
-            var values = [Double](repeating: 0, count: ensemble.featureCount)
-            for index in values.indices {
-                let view = unsafe features[index]
-                let place = unsafe view.base + row * view.strideBytes
-                values[index] = unsafe isSingle
-                    ? Double(place.load(as: Float.self)) : place.load(as: Double.self)
+        for index in 0..<(unsafe min(views.count, features.count)) {
+            let view = unsafe features[index]
+            unsafe views[index] = unsafe ct_view(base: view.base, stride: view.strideBytes)
+        }
+        let rowBytes = layout.targetCount * (layout.leaves.isDouble ? 8 : 4)
+        var row = 0
+        while row < rows {
+            let count = min(tileBlocks * Self.blockRows, rows - row)
+            unsafe scoreTile(row, count, into: out + row * rowBytes)
+            row += count
+        }
+    }
+
+    private func scoreTile(_ row: Int, _ rows: Int, into out: UnsafeMutableRawPointer) {
+        let base = unsafe layout.base?.pointer
+        let blockCount = (rows + Self.blockRows - 1) / Self.blockRows
+        unsafe withUnsafePointer(to: leaves) { leaves in
+            for index in 0..<blockCount {
+                var block = unsafe block(index, row, rows)
+                unsafe ct_begin(leaves, layout.addsBaseFirst ? base : nil, &block)
+                unsafe bin(index, &block)
             }
-            let result = NaiveWalk.score(ensemble, values)
-            for (target, value) in result.enumerated() {
-                let index = row * ensemble.targetCount + target
-                if ensemble.summing == .float32 {
-                    unsafe sums.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
-                } else {
-                    unsafe sums.storeBytes(of: value, toByteOffset: index * 8, as: Double.self)
+            for run in layout.runs {
+                for index in 0..<blockCount {
+                    var block = unsafe block(index, row, rows)
+                    unsafe add(run, index, leaves, &block)
                 }
+            }
+            let rowBytes = layout.targetCount * (layout.leaves.isDouble ? 8 : 4)
+            for index in 0..<blockCount {
+                var block = unsafe block(index, row, rows)
+                unsafe ct_end(
+                    leaves, layout.divisor, layout.scale, layout.addsBaseFirst ? nil : base,
+                    &block, out + index * Self.blockRows * rowBytes)
+            }
+        }
+    }
+
+    /// The block of this index in the tile of `rows` rows that begins at `row`.
+    @unsafe private func block(_ index: Int, _ row: Int, _ rows: Int) -> ct_block {
+        let first = index * Self.blockRows
+        let sumCount = layout.targetCount * Self.blockRows
+        let size = layout.leaves.isDouble ? 8 : 4
+        var block = unsafe ct_block()
+        unsafe block.sums = UnsafeMutableRawPointer(sums.base) + index * sumCount * size
+        unsafe block.is_set = isSet.map { unsafe $0.base + index * sumCount }
+        unsafe block.features = UnsafePointer(views.base)
+        unsafe block.row = row + first
+        unsafe block.rows = Int32(min(Self.blockRows, rows - first))
+        return unsafe block
+    }
+
+    /// Whether so many rows are less work in a block than as walks.
+    private func isBlock(_ rows: Int32) -> Bool {
+        layout.blocks.map { Int(rows) >= $0.rowsMin } ?? false
+    }
+
+    @unsafe private func bin(_ index: Int, _ block: inout ct_block) {
+        let isBlock = unsafe isBlock(block.rows)
+        if isBlock {
+            unsafe withUnsafePointer(to: narrowColumns) { columns in
+                unsafe ct_bin_narrow(
+                    columns, block.features, block.row, block.rows,
+                    narrowBins.base + index * narrowBytes)
+            }
+        }
+        guard !isBlock || walksSomeOfBlock else { return }
+        let isWide = layout.walks.isWide
+        let bins = unsafe UnsafeMutableRawPointer(wideBins.base + index * wideBytes)
+        unsafe withUnsafePointer(to: wideColumns) { columns in
+            if isWide {
+                unsafe ct_bin_wide32(
+                    columns, block.features, block.row, block.rows,
+                    bins.assumingMemoryBound(to: UInt32.self))
+            } else {
+                unsafe ct_bin_wide16(
+                    columns, block.features, block.row, block.rows,
+                    bins.assumingMemoryBound(to: UInt16.self))
+            }
+        }
+    }
+
+    @unsafe private func add(
+        _ run: TreeLayout.Run, _ index: Int, _ leaves: UnsafePointer<ct_leaves>,
+        _ block: inout ct_block
+    ) {
+        let (first, end) = (run.trees.lowerBound, run.trees.upperBound)
+        if run.isInBlocks, unsafe isBlock(block.rows) {
+            unsafe withUnsafePointer(to: blocks) { trees in
+                unsafe ct_blocks(
+                    trees, first, end, narrowBins.base + index * narrowBytes, leaves, &block)
+            }
+        } else {
+            unsafe withUnsafePointer(to: walks) { walks in
+                unsafe ct_walk(
+                    walks, first, end, wideBins.base + index * wideBytes, leaves, &block)
             }
         }
     }

@@ -21,6 +21,8 @@ internal import Synchronization
     /// Since when the line has had no room, on the monotonic clock.
     private var fullSinceNs: Int64?
     private var end: EndTracker?
+    /// Nothing can be read, as `Status.sourceProblem` says.
+    private var isBlocked = false
 
     private struct Revoke {
         var partitions: [Int32]
@@ -109,6 +111,10 @@ internal import Synchronization
             case .reachedEnd(let partition, let offset):
                 end?.reachedEnd(partition, offset: offset)
                 if end != nil { shared.status.withLock { _ = $0.readToEnd.insert(partition) } }
+            case .blocked(let error):
+                shared.log(.error, "input: \(error)")
+                isBlocked = true
+                shared.status.withLock { $0.sourceProblem = error.description }
             case .problem(let error):
                 if error.isFatal {
                     shared.end(.unavailable("input failed: \(error)"))
@@ -119,7 +125,16 @@ internal import Synchronization
         }
     }
 
+    /// Something can be read again.
+    private func unblock() {
+        guard isBlocked else { return }
+        isBlocked = false
+        shared.status.withLock { $0.sourceProblem = nil }
+        shared.log(.info, "input goes on")
+    }
+
     private func take(_ partitions: [Int32]) {
+        if !partitions.isEmpty { unblock() }
         let opened = shared.flow.withLock { flow in partitions.map { flow.open($0) } }
         for (partition, epoch) in zip(partitions, opened) {
             setEpoch(epoch, of: partition)
@@ -272,6 +287,7 @@ internal import Synchronization
         unsafe source.poll(
             into: &arrived, limit: limit, timeoutMs: isBusy || end != nil ? 10 : 100)
         guard unsafe !arrived.isEmpty else { return }
+        unblock()
         admitArrived()
     }
 

@@ -137,8 +137,10 @@ internal import Synchronization
     }
 
     private func hold(for waitNs: Int64, tries: Int, _ reason: String) {
+        // The engine's words may quote a value, which whoever sees the status need not know
+        // (`http.hide`): those are for the log.
+        shared.status.withLock { $0.holds[index] = reason }
         let why = refused.first.map { "\(reason): \($0.message)" } ?? reason
-        shared.status.withLock { $0.holds[index] = why }
         shared.log(
             .error, "holding: \(why)",
             [("try", String(tries + 1)), ("next_try_s", String(waitNs / 1_000_000_000))])

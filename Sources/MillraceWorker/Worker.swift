@@ -131,8 +131,10 @@ package final class Worker: Sendable {
             } else if status.startProblem == nil, status.rebalances == 0 {
                 missing.append("waiting for partitions from the consumer group")
             }
+            if let problem = status.sourceProblem { missing.append("input: \(problem)") }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
-            for (_, reason) in status.holds.sorted(by: { $0.key < $1.key }) {
+            // Lanes hold for the same reason most of the time.
+            for reason in Set(status.holds.values).sorted() {
                 missing.append("holding: \(reason)")
             }
             return Health(isLive: !status.hasEnded, missing: missing)

@@ -35,6 +35,8 @@ final class WorkerShared: Sendable {
         /// Why the start has not come through yet.
         var startProblem: String? = "starting"
         var sinkProblem: String?
+        /// Why nothing can be read.
+        var sourceProblem: String?
         var hasEnded = false
     }
 

@@ -4,50 +4,53 @@ internal import MillraceKafka
 
 /// What only the brokers know of a pipeline: `check --connect`.
 enum ConnectCheck {
-    private static let timeoutMs: Int32 = 10_000
-
-    /// Topics, partition numbers, rights, group. A broker that does not answer is a complaint too.
-    /// `tell` gets what the brokers say that is no complaint.
+    /// Topics, partition numbers, rights, group. A broker that does not answer is a complaint too,
+    /// beside what the others have said. `tell` gets what the brokers say that is no complaint.
     static func complaints(
-        about file: PipelineFile, tell: (String) -> Void
+        about file: PipelineFile, timeoutMs: Int32 = 10_000, tell: (String) -> Void
     ) -> [Complaint] {
-        do throws(ServiceError) {
-            return try problems(of: file, tell: tell).map {
+        var found: [Complaint] = []
+        func add(_ problem: TopicReport.Problem) {
+            found.append(
                 file.complaint(
-                    at: place(of: $0, in: file), $0.message,
-                    severity: $0.isError ? .error : .warning)
+                    at: place(of: problem, in: file), problem.message,
+                    severity: problem.isError ? .error : .warning))
+        }
+        do throws(ServiceError) {
+            let kafka = KafkaSettings(file)
+            let report = try kafka.checkTopics(timeoutMs: timeoutMs, log: .none)
+            self.tell(report, of: file, tell)
+            let problems = report.problems
+            for problem in problems { add(problem) }
+            if !problems.contains(where: { $0.subject == .group }),
+                let problem = try kafka.checkGroup(timeoutMs: timeoutMs, log: .none)
+            {
+                add(problem)
+            }
+            // A missing right to write keeps the producer from starting, too.
+            if !problems.contains(where: { $0.subject == .sink || $0.subject == .deadLetter }),
+                let problem = try kafka.checkIdempotence(timeoutMs: timeoutMs, log: .none)
+            {
+                add(problem)
             }
         } catch {
-            return [file.complaint(at: file.source.topicPlace, error.description)]
+            found.append(file.complaint(at: file.source.topicPlace, error.description))
         }
+        return found
     }
 
-    private static func problems(
-        of file: PipelineFile, tell: (String) -> Void
-    ) throws(ServiceError) -> [TopicReport.Problem] {
-        let kafka = KafkaSettings(file)
-        let report = try kafka.checkTopics(timeoutMs: timeoutMs, log: .none)
+    private static func tell(
+        _ report: TopicReport, of file: PipelineFile, _ tell: (String) -> Void
+    ) {
         if let count = report.source {
             tell(
                 "\(file.path): topic '\(file.source.topic)' has \(count)"
                     + " partition\(count == 1 ? "" : "s"): as many instances have work")
         }
-        if let reason = report.rightsNotChecked {
-            tell("\(file.path): rights were not checked: \(reason)")
+        if !report.rightsNotChecked.isEmpty {
+            let reasons = report.rightsNotChecked.joined(separator: "; ")
+            tell("\(file.path): rights were not checked: \(reasons)")
         }
-        var problems = report.problems
-        if !problems.contains(where: { $0.subject == .group }),
-            let problem = try kafka.checkGroup(timeoutMs: timeoutMs, log: .none)
-        {
-            problems.append(problem)
-        }
-        // A missing right to write keeps the producer from starting, too.
-        if !problems.contains(where: { $0.subject == .sink || $0.subject == .deadLetter }),
-            let problem = try kafka.checkIdempotence(timeoutMs: timeoutMs, log: .none)
-        {
-            problems.append(problem)
-        }
-        return problems
     }
 
     private static func place(of problem: TopicReport.Problem, in file: PipelineFile) -> Place {

@@ -40,6 +40,9 @@ private final class Demo: Sendable {
     /// Records shown in a second; the rest is only counted.
     private static let shownPerSecond = 8
     private static let partitions = 4
+    /// A broker answers a waiting fetch as soon as records come; an embedded one lets the whole
+    /// wait pass, and records would lie there for half of 100 ms.
+    private static let consumer: KafkaSettings.Properties = [("fetch.wait.max.ms", "5")]
 
     init(limit: Int?, rate: Int, seed: Int) {
         self.limit = limit
@@ -62,7 +65,8 @@ private final class Demo: Sendable {
                 try cluster.createTopic(topic, partitions: Self.partitions)
             }
         }
-        let running = try RunningPipeline(checked, untilEnd: false, log: writer.log)
+        let running = try RunningPipeline(
+            checked, untilEnd: false, consumer: Self.consumer, log: writer.log)
         Signals.onStop { [self] in
             isOver.store(true, ordering: .releasing)
             running.requestStop()

@@ -27,6 +27,8 @@ struct LineRun {
         settings.lanes = choices.lanes ?? fallback
         // The reader of the output may take its time.
         settings.drainBudgetNs = .max / 4
+        // There is no page to show them.
+        settings.samples = 0
         settings.placeName = { _, offset in "line \(offset &+ 1)" }
         if choices.collectsDeadLetters {
             settings.maxDeadRatio = 1

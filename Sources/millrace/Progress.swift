@@ -1,4 +1,5 @@
 internal import MillraceCore
+internal import MillraceOps
 internal import MillraceWorker
 
 /// What the progress line of `run` and `score` tells, at one moment.
@@ -63,7 +64,8 @@ struct ProgressText {
         guard let now = looks.last else { return [] }
         let out = perSecond { Double($0.finished) }
         let dead = "\(Compact.number(Double(now.dead))) dead"
-        let hindrance = now.hindrance.map { [$0] } ?? []
+        // As long as it is shown, so that it is what fits that is left out.
+        let hindrance = now.hindrance.map { [LogText.withoutControls($0)] } ?? []
         switch now.goal {
         case .service(let lag, let inFlightBytes, let boundBytes):
             let lag = lag.map { ["lag \(Compact.number(Double($0)))"] } ?? []

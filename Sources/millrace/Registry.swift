@@ -1,5 +1,6 @@
 internal import CCrypto
 internal import CJemalloc
+internal import MillraceBoosters
 internal import MillraceConfig
 internal import MillraceCore
 internal import MillraceFormats
@@ -39,6 +40,10 @@ enum Registry {
     /// see `LoadedModel`. Engines of one kind have one name, which `EngineChoice` lists.
     static func engines(_ settings: PipelineFile.Engines, log: Log) -> [any Engine] {
         [
+            XGBoostEngine(),
+            CatBoostEngine(),
+            LightGBMEngine(),
+            OnnxTreesEngine(),
             OnnxEngine(
                 library: settings.onnxruntime?.value,
                 searchFolders: Installation.libraryFolders,

@@ -29,14 +29,19 @@ final class RunningPipeline: Sendable {
         return pipeline
     }
 
-    /// Makes clients, lanes and endpoints; nothing runs yet.
-    init(_ pipeline: CheckedPipeline, untilEnd: Bool, log: Log) throws(CommandError) {
+    /// Makes clients, lanes and endpoints; nothing runs yet. `consumer` has properties of
+    /// the source's client, which the file's own (`kafka.consumer`) win over.
+    init(
+        _ pipeline: CheckedPipeline, untilEnd: Bool, consumer: KafkaSettings.Properties = [],
+        log: Log
+    ) throws(CommandError) {
         self.pipeline = pipeline
         self.log = log
         let stopFlag = StopFlag()
         self.stopFlag = stopFlag
         let file = pipeline.file
         var kafka = KafkaSettings(file)
+        kafka.consumer = consumer + kafka.consumer
         kafka.modelHeader = pipeline.modelHeader
         kafka.addsModelHeader = file.sink.hasModelHeader
         kafka.untilEnd = untilEnd
@@ -45,14 +50,14 @@ final class RunningPipeline: Sendable {
             if let bad = kafka.knownBadPair() { throw bad }
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
-            let settings = kafka
+            let (settings, start) = (kafka, StartState())
             self.source = source
             self.sink = sink
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
                 sink: sink,
                 verifyTopics: { () throws(ServiceError) in
-                    try Self.verifyTopics(settings, stopFlag, log: log)
+                    try Self.verifyTopics(settings, start, stopFlag, log: log)
                 },
                 log: log)
         } catch {
@@ -62,19 +67,24 @@ final class RunningPipeline: Sendable {
         }
     }
 
-    /// Missing topics may come; partition numbers that do not fit, and missing rights, will not
-    /// mend themselves.
+    /// Throws what the brokers complain of.
     private static func verifyTopics(
-        _ kafka: KafkaSettings, _ stopFlag: StopFlag, log: Log
+        _ kafka: KafkaSettings, _ start: StartState, _ stopFlag: StopFlag,
+        log: Log
     ) throws(ServiceError) {
         let report = try kafka.checkTopics(
             timeoutMs: 10_000, isCancelled: { stopFlag.isSet.load(ordering: .acquiring) },
             log: log)
-        guard !report.problems.isEmpty else { return }
-        throw ServiceError(
-            code: "", message: report.problems.map(\.message).joined(separator: "; "),
-            isFatal: false,
-            isRetriable: report.mayMend)
+        guard report.problems.isEmpty else {
+            throw ServiceError(
+                code: "", message: report.problems.map(\.message).joined(separator: "; "),
+                isFatal: false, isRetriable: start.patience.withLock { $0.mayMend(report) })
+        }
+        if !report.rightsNotChecked.isEmpty {
+            log(
+                .info, "rights were not checked",
+                [("reason", report.rightsNotChecked.joined(separator: "; "))])
+        }
     }
 
     private static func makeWorker(
@@ -234,6 +244,11 @@ final class RunningPipeline: Sendable {
                 ("memory_mib", String(file.memory >> 20)),
             ])
     }
+}
+
+/// What is kept from one try to start to the next.
+private final class StartState: Sendable {
+    let patience = Mutex(StartPatience())
 }
 
 /// Tells a wait for brokers, which begins before the worker reads, that a stop was asked for.

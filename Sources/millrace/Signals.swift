@@ -30,19 +30,35 @@ enum Signals {
     }
 
     /// Has `body` run on a thread of its own before the first signal ends the process as it would
-    /// have without us.
+    /// have without us. A signal that whoever started us has ignored (`nohup`, a shell's `&`)
+    /// stays without effect.
     static func beforeEnd(_ body: @escaping @Sendable () -> Void) {
+        var ending = stopSignals()
+        // Blocked ones come to sigwait even where they are ignored.
+        for number in [SIGTERM, SIGINT] where isIgnored(number) {
+            unsafe sigdelset(&ending, number)
+        }
+        let signals = ending
         _ = WorkerThread(name: "signals") {
-            let number = wait()
+            let number = wait(for: signals)
             body()
             var set = stopSignals()
             unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
             raise(number)
+            // Nothing comes after the line that `body` has left.
+            while true { pause() }
         }
     }
 
-    private static func wait() -> Int32 {
-        var set = stopSignals()
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard unsafe sigaction(number, nil, &action) == 0 else { return false }
+        let handler = unsafe action.__sigaction_handler.sa_handler
+        return unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
+    private static func wait(for signals: sigset_t = stopSignals()) -> Int32 {
+        var set = signals
         var number: Int32 = 0
         unsafe sigwait(&set, &number)
         return number

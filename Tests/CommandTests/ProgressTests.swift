@@ -93,6 +93,13 @@ struct ProgressTextTests {
         }
     }
 
+    @Test func controlCharactersCountAsTheyAreShown() {
+        let looks = [Self.look(hindrance: "a\u{1b}[2Kb", .untilEnd(left: nil))]
+        #expect(Self.line(columns: 22, looks) == "a\\u001b[2Kb  0 records")
+        #expect(Self.line(columns: 21, looks) == "a\\u001b[2Kb")
+        #expect(Self.line(columns: 5, looks) == "a\\u00")
+    }
+
     @Test(arguments: [
         (0, "0"), (7, "7"), (999, "999"), (999.4, "999"), (999.5, "1.0 k"), (1_000, "1.0 k"),
         (1_249, "1.2 k"), (9_949, "9.9 k"), (9_960, "10 k"), (12_345, "12 k"), (310_000, "310 k"),
@@ -177,12 +184,14 @@ struct ProgressTerminalTests {
                 try:
                     while data := os.read(ours, 65536): seen.extend(data)
                 except OSError: pass  # the other end is closed
-            reader = threading.Thread(target=read)
+            reader = threading.Thread(target=read, daemon=True)
             reader.start()
             process.resize = lambda columns: fcntl.ioctl(
                 ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            during(process, seen)
-            code = process.wait(60)
+            try:
+                during(process, seen)
+                code = process.wait(60)
+            finally: process.kill()
             reader.join()
             os.close(ours)
             text = seen.decode()
@@ -248,6 +257,48 @@ struct ProgressTerminalTests {
         #expect(ended.output == "0 3\n0 3\n0 3\n", "\(ended)")
     }
 
+    /// As after Ctrl-Z and `bg`: the shell has the last line, and nothing of it may be erased.
+    @Test func inTheBackgroundNothingIsErased() throws {
+        let ended = try python(
+            #"""
+            to_shell, shell_in = os.pipe()
+            lines_out, lines_in = os.pipe()
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.close(lines_in)
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                process = subprocess.Popen(
+                    [millrace, "score", fraud], stdin=lines_out, stdout=subprocess.DEVNULL,
+                    preexec_fn=lambda: os.setpgid(0, 0))
+                os.tcsetpgrp(2, process.pid)
+                os.read(to_shell, 1)
+                os.tcsetpgrp(2, os.getpgrp())
+                os.write(2, b"shell> ")
+                os._exit(process.wait())
+            seen = bytearray()
+            def read():
+                try:
+                    while data := os.read(terminal, 65536): seen.extend(data)
+                except OSError: pass
+            reader = threading.Thread(target=read, daemon=True)
+            reader.start()
+            os.write(lines_in, row)
+            until(lambda: b"/s" in seen)
+            os.write(shell_in, b".")
+            until(lambda: b"shell> " in seen)
+            os.write(lines_in, b"oops\n")
+            until(lambda: b"oops" in seen)
+            os.close(lines_in)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            reader.join()
+            before, after = seen.decode().split("shell> ")
+            assert drawn(before), repr(before)
+            assert "\x1b" not in after and not drawn(after), repr(after)
+            print(code, after.count("\n"))
+            """#)
+        #expect(ended.output == "0 2\n", "\(ended)")
+    }
+
     /// The output's reader waits, so that the run stands in the middle of the file.
     @Test func scoreTellsTheShareOfTheFileAndFitsTheTerminal() throws {
         let ended = try python(
@@ -281,6 +332,24 @@ struct ProgressTerminalTests {
                 print(-code == number, lines)
             """#)
         #expect(ended.output == "True ['']\nTrue ['']\n", "\(ended)")
+    }
+
+    /// As in a script's `score ... &`, which Ctrl-C does not mean.
+    @Test func anIgnoredSignalLeavesScoreAsItWas() throws {
+        let ended = try python(
+            #"""
+            def during(process, seen):
+                until(lambda: b"/s" in seen)
+                process.send_signal(signal.SIGINT)
+                count = seen.count(b"/s")
+                until(lambda: seen.count(b"/s") > count + 2)
+                process.terminate()
+            code, text, lines = run(
+                ["score", fraud], during=during, stdin=subprocess.PIPE,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+            print(-code == signal.SIGTERM, lines)
+            """#)
+        #expect(ended.output == "True ['']\n", "\(ended)")
     }
 
     /// No broker is there, so that librdkafka and the worker complain all the time.

@@ -136,6 +136,7 @@ struct VerbSnapshotTests {
                 sed "s|models/|$PIPELINES/models/|" "$PIPELINES/fraud.yaml" >good.yaml
                 export KAFKA_BROKERS=127.0.0.1:1 MILLRACE_HTTP=127.0.0.1:0
                 first() {
+                    : >"$T/log"
                     "$MILLRACE" run --log-format text good.yaml 2>"$T/log" &
                     until grep -q http= "$T/log"; do sleep 0.02; done
                     export MILLRACE_HTTP=$(sed -n 's/.* http=//p' "$T/log")

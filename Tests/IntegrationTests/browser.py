@@ -20,6 +20,10 @@ def missing():
     return None if shutil.which("chromium") else "needs chromium: scripts/setup --dev"
 
 
+class PageGone(AssertionError):
+    """Another page has come while this one was asked."""
+
+
 class Browser:
     """One Chromium with one tab. What the tab complained of gathers in `complaints`."""
 
@@ -65,7 +69,9 @@ class Browser:
             answer = self._next(deadline)
             if answer.get("id") == self._number:
                 if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']['message']}")
+                    gone = "navigated" in answer["error"]["message"]
+                    raise (PageGone if gone else AssertionError)(
+                        f"{method}: {answer['error']['message']}")
                 return answer["result"]
             self._note(answer)
 
@@ -113,7 +119,11 @@ class Browser:
         return done["result"].get("value")
 
     def text(self, selector):
-        return self.ask(f"document.querySelector({json.dumps(selector)})?.textContent")
+        """None where no such element is there, or the page just gives way to another one."""
+        try:
+            return self.ask(f"document.querySelector({json.dumps(selector)})?.textContent")
+        except PageGone:
+            return None
 
     def statuses(self, address):
         """The status of each answer from that address so far."""

@@ -79,13 +79,42 @@ class RightsTests(SecureCase):
 
     def allow_describe(self):
         """The topics and the group may be seen, which is not enough for any of them."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
         places = [(ResourceType.TOPIC, name) for name in (self.source, self.sink, self.dead)]
+        self.create_rules(AclOperation.DESCRIBE, [*places, (ResourceType.GROUP, self.group)])
+
+    def create_rules(self, operation, places):
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
         rules = [AclBinding(kind, name, ResourcePatternType.LITERAL, "User:worker", "*",
-                            AclOperation.DESCRIBE, AclPermissionType.ALLOW)
-                 for kind, name in [*places, (ResourceType.GROUP, self.group)]]
+                            operation, AclPermissionType.ALLOW) for kind, name in places]
         for done in admin.create_acls(rules).values():
             done.result(60)
+
+    def test_a_right_that_comes_late(self):
+        self.allow(*self.NEEDED[1:])
+        worker = self.worker(self.secure_pipeline(dead=self.dead), environment=self.PASSWORD)
+        worker.wait_not_ready("no right to read topic")
+        self.allow_reading()
+        self.stop(worker.wait_ready(60))
+
+    def test_a_right_that_is_taken_away_and_given_back(self):
+        content = self.secure_pipeline(dead=self.dead)
+        self.allow(*self.NEEDED)
+        wait_until(lambda: check(content, self.PASSWORD)[0] == 0, "no complaint", 20)
+        worker = self.worker(content, environment=self.PASSWORD).wait_ready()
+        self.feed(self.source, self.PARTITIONS, 100)
+        self.take("source topic")
+        worker.wait_not_ready(f"input: {self.complaint('source topic')}", 60)
+        self.allow_reading()
+        self.stop(worker.wait_ready(60))
+
+    def allow_reading(self):
+        """The source topic, by a client that need not start a Java machine first."""
+        self.create_rules(AclOperation.READ, [(ResourceType.TOPIC, self.source)])
+
+    def take(self, row):
+        """The opposite of `allow`."""
+        command = ["--remove" if word == "--add" else word for word in self.manual_commands()[row]]
+        self.cluster.tool("acls", *command, "--force")
 
     def test_debians_librdkafka_says_that_it_cannot_ask(self):
         library = debian_library()

@@ -189,6 +189,19 @@ class PageTests(BrokerCase):
         self.browser.ask("document.activeElement.click()")
         self.wait(lambda: self.browser.text("#state") == "ready", "ready again")
         self.wait(lambda: self.browser.text("#in-more") != held, "numbers go on")
+        self.assert_a_late_failure_changes_nothing()
+
+    def assert_a_late_failure_changes_nothing(self):
+        """A question that is open when the page is held, and then fails."""
+        self.browser.ask("window.own = fetch, window.fetch = () => new Promise("
+                         "(_, fail) => { window.fail = fail; }), 0")
+        self.wait(lambda: self.browser.ask("typeof window.fail") == "function", "a question")
+        self.browser.ask("document.activeElement.click()")
+        self.browser.ask("window.fail(new Error('late')), window.fetch = window.own, 0")
+        time.sleep(1.5)
+        self.assertEqual(self.browser.text("#state"), "paused")
+        self.browser.ask("document.activeElement.click()")
+        self.wait(lambda: self.browser.text("#state") == "ready", "ready again")
 
     def assert_it_says_when_the_worker_is_gone(self):
         self.running.kill()

@@ -197,6 +197,33 @@ import Testing
         sink.close()
     }
 
+    /// Nobody asks for it before a run: the manual says what comes of it.
+    @Test func aMissingRightToWriteIdempotentlyEndsTheProducer() throws {
+        let stage = try Stage(partitions: 1)
+        try stage.feed([PlainRecord(value: [1], partition: 0)])
+        let pump = try Pump(stage.settings)
+        try #require(pump.until { pump.count == 1 })
+        stage.cluster.pushErrors(
+            api: .initProducerId, Array(repeating: .clusterAuthorizationFailed, count: 8))
+        let lines = LogLines()
+        let sink = try KafkaSink(stage.settings, log: lines.log)
+        var deliveries: [Delivery] = []
+        let end = ContinuousClock.now + .seconds(30)
+        while !lines.all.contains(where: { $0.contains("CLUSTER_AUTHORIZATION_FAILED") }),
+            ContinuousClock.now < end
+        {
+            sink.poll(into: &deliveries, timeoutMs: 50)
+        }
+        let work = batch(pump) { _ in .scored([5]) }
+        guard case .failed(0, let error) = sink.writeAll(work) else {
+            Issue.record("the producer took a record")
+            return
+        }
+        #expect(error.code == "CLUSTER_AUTHORIZATION_FAILED" && error.isFatal)
+        pump.close()
+        sink.close()
+    }
+
     @Test func preserveNeedsThePartition() throws {
         var stage = try Stage(partitions: 2)
         try stage.cluster.createTopic("narrow", partitions: 1)

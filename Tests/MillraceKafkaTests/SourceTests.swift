@@ -16,6 +16,32 @@ import Testing
         pump.close()
     }
 
+    /// One poll finds an error, a rebalance and another error in the queue: none gets lost.
+    @Test func aRebalanceDropsNothingBehindIt() throws {
+        let lines = LogLines()
+        var stage = try Stage(partitions: 1)
+        stage.settings.consumer += [
+            ("debug", "cgrp,consumer"), ("topic.metadata.refresh.interval.ms", "100"),
+        ]
+        stage.cluster.setError(topic: "in", .unknownTopic)
+        let pump = try Pump(stage.settings, log: lines.log)
+        try #require(lines.wait(for: "TOPICERR"))
+        stage.cluster.setError(topic: "in", .none)
+        try #require(lines.wait(for: "-> wait-assign-call"))
+        stage.cluster.setError(topic: "in", .topicAuthorizationFailed)
+        try #require(lines.wait(for: "TOPICERR", times: 2))
+        pump.step(timeoutMs: 10_000)
+        let codes = pump.events.compactMap { event in
+            switch event {
+            case .problem(let error), .blocked(let error): error.code
+            default: nil as String?
+            }
+        }
+        #expect(pump.events.contains(.assigned([0])))
+        #expect(codes == ["UNKNOWN_TOPIC_OR_PART", "TOPIC_AUTHORIZATION_FAILED"])
+        pump.close()
+    }
+
     @Test func pauseDropsAndResumeFetchesAgain() throws {
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<50))

@@ -1,3 +1,4 @@
+import Glibc
 import MillraceCore
 import MillraceKafka
 import Synchronization
@@ -76,7 +77,7 @@ struct Stage {
         case .revoked(let partitions), .lost(let partitions):
             assigned.subtract(partitions)
             source.unassign(partitions)
-        case .reachedEnd, .problem: break
+        case .reachedEnd, .blocked, .problem: break
         }
     }
 
@@ -204,4 +205,14 @@ final class LogLines: Sendable {
     }
 
     var all: [String] { lines.withLock { $0 } }
+
+    /// Waits until that many lines contain the text; false after 30 seconds.
+    func wait(for text: String, times: Int = 1) -> Bool {
+        let end = ContinuousClock.now + .seconds(30)
+        while all.count(where: { $0.contains(text) }) < times {
+            if ContinuousClock.now > end { return false }
+            usleep(10_000)
+        }
+        return true
+    }
 }

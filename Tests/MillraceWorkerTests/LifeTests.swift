@@ -64,6 +64,22 @@ struct LifeTests {
         #expect(rig.source.calls.contains("commit"))
     }
 
+    @Test("an input that is blocked is said until records come again")
+    func blocked() throws {
+        let rig = try Rig()
+        rig.source.append(0, numbers(0..<1))
+        try rig.start()
+        try rig.wait("ready") { rig.isReady() }
+        try rig.wait("1 out") { rig.source.partition(0).stored == 1 }
+        rig.source.send(.blocked(failure("no right to read").error))
+        try rig.wait("not ready") {
+            rig.worker.health.missing.contains { $0.hasPrefix("input: no right to read") }
+        }
+        rig.source.append(0, numbers(1..<2))
+        try rig.wait("ready again") { rig.isReady() }
+        #expect(rig.stop() == .finished)
+    }
+
     @Test("a drain past its budget says so")
     func deadline() throws {
         let rig = try Rig { $0.drainBudgetNs = 1_000_000_000 }

@@ -70,6 +70,20 @@ struct SampleTests {
         #expect(Self.texts(samples) == ["a", "d", "f"])
     }
 
+    @Test("time limits the search as well where no record is to be shown")
+    func searchIsLimited() throws {
+        let samples = RecordSamples(limit: 10)
+        let passed = try Self.batch(["passed"])
+        unsafe passed.results[0].state = .passed
+        samples.offer(passed, nowUs: 1_000_000)
+        samples.offer(try Self.batch(["at once"]), nowUs: 1_006_249)
+        #expect(samples.all == [])
+        samples.offer(try Self.batch(["a sixteenth later"]), nowUs: 1_006_250)
+        samples.offer(try Self.batch(["too soon"]), nowUs: 1_106_249)
+        samples.offer(try Self.batch(["in time"]), nowUs: 1_106_250)
+        #expect(Self.texts(samples) == ["a sixteenth later", "in time"])
+    }
+
     @Test("only what went out with predictions")
     func onlyScored() throws {
         let samples = RecordSamples(limit: 5)

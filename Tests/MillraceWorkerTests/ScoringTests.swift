@@ -117,6 +117,9 @@ struct ScoringTests {
         try rig.wait("holding") {
             rig.worker.health.missing.contains { $0.hasPrefix("holding") }
         }
+        // The engine may quote a value: its words are for the log.
+        #expect(rig.worker.health.missing == ["holding: the engine refuses every record"])
+        try rig.wait("the log") { rig.logs.has("holding: the engine refuses every record: ") }
         #expect(rig.sink.topic.isEmpty)
         #expect(rig.source.partition(0).storedHistory.isEmpty)
         #expect(!rig.isReady())

@@ -73,6 +73,10 @@ typedef struct {
     uint32_t allowed; /* bit n: rd_kafka_AclOperation_t n */
 } millrace_rights_t;
 
+/* Reads the operations of an answer, NULL where it has none. */
+void millrace_note_rights(
+    millrace_rights_t *rights, const rd_kafka_AclOperation_t *operations, size_t count);
+
 /* Whether the librdkafka that is loaded can ask for rights: 2.3.0 and newer. */
 int millrace_knows_rights(void);
 

@@ -333,6 +333,8 @@ const ask = async () => {
 };
 
 const fail = () => {
+  // Who has paused meanwhile sees what is there, and no complaint.
+  if (isHeld) return;
   failures += 1;
   const since = answeredAt === undefined
     ? "No answer yet." : `No answer since ${answeredAt.toLocaleTimeString()}.`;

@@ -1,0 +1,244 @@
+import MillraceCore
+import MillraceTrees
+
+/// From what a LightGBM file says to what runs.
+struct LightGBMLoader {
+    private let header: LightGBMHeader
+    private let objective: LightGBMObjective
+    private var text: LightGBMText
+    private var ensemble: TreeEnsemble
+    private var treeCount = 0
+    private var categories: [Int: LightGBMCategories] = [:]
+
+    /// The program of a file.
+    static func program(_ file: BoosterFile) throws(ModelError) -> TreeProgram {
+        do throws(LightGBMError) {
+            var text = LightGBMText(file.bytes)
+            let header = try LightGBMHeader(&text)
+            var loader = LightGBMLoader(header, text, try objective(header))
+            try loader.readTrees()
+            let tail = try LightGBMTail(&loader.text)
+            loader.categories = try tail.categoriesByFeature(header)
+            return loader.makeProgram()
+        } catch {
+            throw file.invalid(error)
+        }
+    }
+
+    private static func objective(
+        _ header: LightGBMHeader
+    ) throws(LightGBMError) -> LightGBMObjective {
+        guard let text = header.objective else { return .none }
+        guard let objective = LightGBMObjective(text) else {
+            throw LightGBMError(
+                line: header.objectiveLine,
+                "objective '\(text.prefix(80))' is not known; with 'objective=custom' in its place "
+                    + "the raw scores can be served", isUnsupported: true)
+        }
+        let expected = objective.classCount ?? (objective.isClassifier ? 1 : nil)
+        if let expected, expected != header.targetCount {
+            throw LightGBMError(
+                line: header.objectiveLine,
+                "objective '\(text.prefix(80))', but num_tree_per_iteration is "
+                    + "\(header.targetCount)")
+        }
+        return objective
+    }
+
+    private init(_ header: LightGBMHeader, _ text: LightGBMText, _ objective: LightGBMObjective) {
+        self.header = header
+        self.text = text
+        self.objective = objective
+        ensemble = TreeEnsemble(
+            featureCount: header.featureCount, targetCount: header.targetCount,
+            comparing: .float64, summing: .float64)
+    }
+
+    // MARK: Trees
+
+    /// Whether a line is none of the tree before it.
+    static func endsTree(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
+        guard !line.isEmpty else { return false }
+        switch text.bytes[line.lowerBound] {
+        case UInt8(ascii: "T"): return text.starts(line, with: "Tree=")
+        case UInt8(ascii: "e"), UInt8(ascii: "f"), UInt8(ascii: "p"): return isTail(line, text)
+        default: return false
+        }
+    }
+
+    /// Whether a line begins what follows the trees.
+    private static func isTail(_ line: Range<Int>, _ text: LightGBMText) -> Bool {
+        text.starts(line, with: "end of trees")
+            || text.starts(line, with: "feature_importances:")
+            || text.starts(line, with: "feature importances:")
+            || text.starts(line, with: "parameters:")
+            || text.starts(line, with: "pandas_categorical:")
+    }
+
+    private mutating func readTrees() throws(LightGBMError) {
+        reserve()
+        var tree = LightGBMTree()
+        /// Where the tree before this one must end, by tree_sizes.
+        var expected: Int?
+        while let line = text.peek(), text.starts(line, with: "Tree=") {
+            let start = text.position - text.returns
+            _ = text.next()
+            if let expected, expected != start { throw sizeError(treeCount - 1, text.line) }
+            let index = LightGBMValue(line: text.line, range: line.lowerBound + 5..<line.upperBound)
+            guard try text.integer(index, "Tree") == treeCount else {
+                throw LightGBMError(line: text.line, "this should be Tree=\(treeCount)")
+            }
+            expected = try size(of: treeCount).map { start &+ $0 }
+            try tree.read(&text, number: treeCount)
+            try tree.add(to: &ensemble, target: treeCount % header.targetCount, text)
+            treeCount += 1
+        }
+        if let expected {
+            let end = text.position - text.returns
+            guard expected <= end, expected >= end - tree.blankBytes else {
+                throw sizeError(treeCount - 1, text.line)
+            }
+        }
+        // A model that learned nothing has no trees, and says so.
+        let mayBeEmpty = header.treeSizes?.isEmpty == true && text.peek() != nil
+        guard treeCount > 0 || mayBeEmpty else {
+            throw LightGBMError(line: text.line + 1, "no tree here; is the file cut short?")
+        }
+        if let sizes = header.treeSizes, sizes.count != treeCount {
+            throw LightGBMError(
+                line: text.line + 1,
+                "\(treeCount) trees where tree_sizes has \(sizes.count); is the file cut short?")
+        }
+        guard treeCount % header.targetCount == 0 else {
+            throw LightGBMError(
+                line: text.line + 1,
+                "\(treeCount) trees, but \(header.targetCount) an iteration; is the file cut short?"
+            )
+        }
+        try checkForest(tree)
+    }
+
+    private func size(of tree: Int) throws(LightGBMError) -> Int? {
+        guard let sizes = header.treeSizes else { return nil }
+        guard tree < sizes.count else {
+            throw LightGBMError(
+                line: text.line, "more trees than the \(sizes.count) that tree_sizes has")
+        }
+        return sizes[tree]
+    }
+
+    private func sizeError(_ tree: Int, _ line: Int) -> LightGBMError {
+        LightGBMError(
+            line: line,
+            "tree \(tree) does not end where tree_sizes says; the file was cut or edited: take the "
+                + "line tree_sizes out of it if that was meant")
+    }
+
+    /// Makes room for the leaves that the file names, as far as they can be in it.
+    private mutating func reserve() {
+        var copy = text
+        var leaves = 0
+        var trees = 0
+        while let line = copy.next() {
+            guard copy.starts(line, with: "num_leaves="), let (_, value) = copy.keyAndValue(line),
+                let count = try? copy.integer(value, "num_leaves")
+            else { continue }
+            leaves = min(leaves &+ max(0, min(count, copy.bytes.count)), copy.bytes.count)
+            trees += 1
+        }
+        // A leaf takes ten bytes of the file at least, in one line a number and a blank.
+        leaves = min(leaves, trees + copy.bytes.count / 10)
+        ensemble.reserve(nodes: max(0, leaves - trees), leaves: leaves)
+    }
+
+    /// Before 2.2.3 LightGBM gave the leaves of random forests converted values, and did not
+    /// convert the mean; the file does not say which of the two it has.
+    private func checkForest(_ tree: LightGBMTree) throws(LightGBMError) {
+        guard header.isAverage, header.version == 2,
+            objective.couldBeConverted(least: tree.leastValue, greatest: tree.greatestValue)
+        else { return }
+        throw LightGBMError(
+            line: text.line,
+            "a random forest of format v2, whose leaves may hold raw or converted values of "
+                + "'\(objective.text)'; load it with the LightGBM that trained it and see whether "
+                + "its predictions are the mean of the leaves (then write objective=custom in the "
+                + "file) or not (then save it with LightGBM 2.3 or later)", isUnsupported: true)
+    }
+
+    // MARK: The program
+
+    private func makeProgram() -> TreeProgram {
+        // Names that LightGBM makes up where the data had none.
+        let areMadeUp = header.featureNames.enumerated().allSatisfy { $1 == "Column_\($0)" }
+        let isOneInput = areMadeUp && categories.isEmpty
+        let inputs =
+            isOneInput
+            ? [ModelInput(name: "features", type: .float64, rowShape: [header.featureCount])]
+            : header.featureNames.enumerated().map { index, name in
+                ModelInput(name: name, type: categories[index]?.type ?? .float64, rowShape: [])
+            }
+        var program = TreeProgram(inputs: inputs, facts: facts())
+        let columns = inputs.indices.map { index in
+            categories[index]?.encode(input: index, in: &program)
+                ?? program.add(.input(index, as: .float64))
+        }
+        let row = columns.count == 1 ? columns[0] : program.add(.join(columns))
+        addOutputs(&program, raw: program.add(.trees(row, ensemble)))
+        return program
+    }
+
+    private func addOutputs(_ program: inout TreeProgram, raw: TreeProgram.Matrix) {
+        let isFlat = header.targetCount == 1
+        let iterations = treeCount / header.targetCount
+        let mean =
+            header.isAverage && iterations > 0
+            ? program.add(.arithmetic(raw, .divide, constants: [Double(iterations)])) : raw
+        let prediction = objective.convert(mean, in: &program)
+        let labels =
+            objective.isClassifier
+            ? (0..<max(2, header.targetCount)).map { ClassLabel.integer(Int64($0)) } : nil
+        let rowLabels = isFlat ? nil : labels
+        program.outputs = [
+            TreeProgram.Output(
+                name: "prediction", content: .numbers(prediction, isFlat: isFlat),
+                classLabels: rowLabels),
+            TreeProgram.Output(
+                name: "raw", content: .numbers(raw, isFlat: isFlat), classLabels: rowLabels),
+        ]
+        guard let labels else { return }
+        let probabilities = isFlat ? program.add(.complement(prediction)) : prediction
+        let label = program.add(.greatest(probabilities))
+        program.outputs += [
+            TreeProgram.Output(name: "label", content: .numbers(label, isFlat: true)),
+            TreeProgram.Output(
+                name: "probabilities", content: .numbers(probabilities, isFlat: false),
+                classLabels: labels),
+        ]
+    }
+
+    private func facts() -> ModelFacts {
+        var facts = ModelFacts(format: "LightGBM text v\(header.version)")
+        func note(_ key: String, _ value: String) {
+            facts.notes.append(ModelFacts.Note(key: key, value: value))
+        }
+        note("objective", objective.text)
+        note("trees", String(treeCount))
+        note("iterations", String(treeCount / header.targetCount))
+        note("leaves", String(ensemble.leafCount))
+        if header.isAverage { note("average_output", "the mean of the iterations") }
+        if !ensemble.linearLeaves.isEmpty { note("linear_tree", "leaves are linear") }
+        if !categories.isEmpty {
+            let names = categories.keys.sorted().map { header.featureNames[$0] }
+            note("pandas_categorical", names.joined(separator: ", "))
+        }
+        return facts
+    }
+}
+
+extension BoosterFile {
+    /// An error of a LightGBM file, with its place.
+    func invalid(_ error: LightGBMError) -> ModelError {
+        let text = "line \(error.line): \(error.what)"
+        return error.isUnsupported ? unsupported(text) : invalid(text)
+    }
+}

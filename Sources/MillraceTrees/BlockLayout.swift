@@ -1,0 +1,205 @@
+internal import CTrees
+
+/// Trees of which every node is asked for 64 rows at once, where that is less work than walks.
+final class BlockLayout: Sendable {
+    /// By tree: whether it is here; the others are walked.
+    let isHere: [Bool]
+    /// Rows from which on a block is less work than as many walks.
+    let rowsMin: Int
+    let columns: LaidOutColumns
+    private let trees: AlignedArray<ct_block_tree>
+    private let nodes: AlignedArray<ct_block_node>
+    private let singles: AlignedArray<Float>
+    private let doubles: AlignedArray<Double>
+    private let leafOf: AlignedArray<UInt32>
+    private let isDouble: Bool
+
+    /// Nil where no tree gains.
+    init?(
+        _ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32],
+        depths: AlignedArray<UInt32>, leaves: LaidOutLeaves
+    ) {
+        var builder = Builder(ensemble, table, columnOfNode, isSingle: leaves.giving == CT_SINGLE)
+        var blockCost = 0.0
+        var walkCost = 0.0
+        for tree in ensemble.roots.indices {
+            guard let sketch = TreeSketch(ensemble, columnOfNode, root: ensemble.roots[tree]),
+                sketch.blockCost < 64 * TreeSketch.walkCost(depth: Int(depths[tree]))
+            else {
+                builder.skip()
+                continue
+            }
+            builder.add(sketch)
+            blockCost += sketch.blockCost
+            walkCost += TreeSketch.walkCost(depth: Int(depths[tree]))
+        }
+        guard blockCost > 0, builder.columns.count <= Self.columnLimit else { return nil }
+        rowsMin = max(2, Int((blockCost / walkCost).rounded(.up)))
+        isHere = builder.isHere
+        columns = LaidOutColumns(
+            builder.columns, sets: ensemble.sets, comparing: ensemble.comparing)
+        trees = AlignedArray(builder.trees, or: ct_block_tree())
+        nodes = AlignedArray(builder.nodes, or: ct_block_node())
+        isDouble = leaves.isDouble
+        // Look-ups read 64 values from a tree's first.
+        let values = builder.values + Array(repeating: 0, count: 64)
+        doubles = AlignedArray(isDouble ? values : [], or: 0)
+        singles = AlignedArray(isDouble ? [] : values.map { Float($0) }, or: 0)
+        leafOf = AlignedArray(builder.leafOf, or: 0)
+    }
+
+    /// Bins of a block stay within what a processor keeps at hand: 4 MiB.
+    private static let columnLimit = 1 << 16
+
+    /// Memory that a block reads for the tree.
+    func byteCount(_ tree: Int) -> Int {
+        let tree = trees[tree]
+        return Int(tree.nodes) * MemoryLayout<ct_block_node>.stride
+            + Int(tree.leaves) * (isDouble ? 8 : 4)
+    }
+
+    /// Valid as long as this object.
+    var wall: ct_block_trees {
+        var wall = unsafe ct_block_trees()
+        unsafe wall.trees = UnsafePointer(trees.base)
+        unsafe wall.nodes = UnsafePointer(nodes.base)
+        unsafe wall.leaf_values =
+            isDouble ? UnsafeRawPointer(doubles.base) : UnsafeRawPointer(singles.base)
+        unsafe wall.leaf_of = UnsafePointer(leafOf.base)
+        return unsafe wall
+    }
+
+    private struct Builder {
+        let ensemble: TreeEnsemble
+        let table: ColumnTable
+        let columnOfNode: [Int32]
+        let isSingle: Bool
+        private(set) var isHere: [Bool] = []
+        private(set) var trees: [ct_block_tree] = []
+        private(set) var nodes: [ct_block_node] = []
+        private(set) var columns: [BinColumn] = []
+        /// Of single-valued leaves, by the trees' leaves from left to right; else `leafOf`.
+        private(set) var values: [Double] = []
+        private(set) var leafOf: [UInt32] = []
+        /// Where the pieces of a table's column are in `columns`, one after the other; by column
+        /// and piece.
+        private var pieces: [Piece: Int] = [:]
+
+        private struct Piece: Hashable {
+            let column: Int
+            let index: Int
+        }
+
+        init(
+            _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
+            isSingle: Bool
+        ) {
+            self.ensemble = ensemble
+            self.table = table
+            self.columnOfNode = columnOfNode
+            self.isSingle = isSingle
+        }
+
+        mutating func skip() {
+            isHere.append(false)
+            trees.append(ct_block_tree())
+        }
+
+        mutating func add(_ sketch: TreeSketch) {
+            isHere.append(true)
+            var tree = ct_block_tree()
+            tree.first_node = UInt64(nodes.count)
+            tree.first_leaf = UInt64(isSingle ? values.count : leafOf.count)
+            tree.shape = UInt8(sketch.shape.rawValue)
+            tree.depth = UInt8(clamping: sketch.depth)
+            switch sketch.shape {
+            case CT_PERFECT: addPerfect(sketch)
+            case CT_OBLIVIOUS: addOblivious(sketch)
+            default: addGeneric(sketch)
+            }
+            let leafEnd = isSingle ? values.count : leafOf.count
+            tree.nodes = UInt16(clamping: nodes.count - Int(tree.first_node))
+            tree.leaves = UInt16(clamping: leafEnd - Int(tree.first_leaf))
+            trees.append(tree)
+        }
+
+        private mutating func addGeneric(_ sketch: TreeSketch) {
+            let end = UInt16(CT_BLOCK_LEAVES)
+            for node in sketch.nodes {
+                var made = question(node.index)
+                made.left_slot = node.left.map { UInt16(clamping: $0) } ?? end
+                made.right_slot = node.right.map { UInt16(clamping: $0) } ?? end
+                made.left_leaves = UInt8(clamping: node.leftLeaves)
+                nodes.append(made)
+            }
+            for leaf in sketch.leaves { add(leaf: leaf) }
+        }
+
+        /// Level by level; a leaf above the last level is in the place of all below it.
+        private mutating func addPerfect(_ sketch: TreeSketch) {
+            var level: [Int32] = [sketch.root]
+            for _ in 0..<sketch.depth {
+                var below: [Int32] = []
+                for place in level {
+                    if place >= 0 {
+                        let (left, right) = sketch.children(ensemble, Int(place))
+                        nodes.append(question(Int(place)))
+                        below += [left, right]
+                    } else {
+                        // Either answer leads to the same leaf.
+                        nodes.append(ct_block_node())
+                        below += [place, place]
+                    }
+                }
+                level = below
+            }
+            for place in level { add(leaf: Int(~place)) }
+        }
+
+        private mutating func addOblivious(_ sketch: TreeSketch) {
+            var place = sketch.root
+            for _ in 0..<sketch.depth where place >= 0 {
+                nodes.append(question(Int(place)))
+                place = sketch.children(ensemble, Int(place)).0
+            }
+            for leaf in sketch.leaves { add(leaf: leaf) }
+        }
+
+        private mutating func add(leaf: Int) {
+            if isSingle {
+                values.append(ensemble.leafValues[leaf].value)
+            } else {
+                leafOf.append(UInt32(clamping: leaf))
+            }
+        }
+
+        private mutating func question(_ node: Int) -> ct_block_node {
+            let question = Question(
+                rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
+                comparing: ensemble.comparing)
+            let column = Int(columnOfNode[node])
+            let rank = table.rank(question, column: column)
+            let width = Int(CT_NARROW_THRESHOLDS)
+            let whole = table.columns[column]
+            // "Above all" has a rank behind the last threshold, in the last piece.
+            let last = max(0, (whole.thresholds.count - 1) / width)
+            let piece = min((rank - 1) / width, last)
+            var made = ct_block_node()
+            made.column = UInt32(clamping: narrow(whole, column, piece) * Int(CT_BLOCK_ROWS))
+            made.rank = UInt8(clamping: rank - piece * width)
+            return made
+        }
+
+        /// The narrow column for a piece of a table's column.
+        private mutating func narrow(_ whole: BinColumn, _ column: Int, _ piece: Int) -> Int {
+            let key = Piece(column: column, index: piece)
+            if let place = pieces[key] { return place }
+            let width = Int(CT_NARROW_THRESHOLDS)
+            var own = whole
+            own.thresholds = Array(whole.thresholds.dropFirst(piece * width).prefix(width))
+            pieces[key] = columns.count
+            columns.append(own)
+            return columns.count - 1
+        }
+    }
+}

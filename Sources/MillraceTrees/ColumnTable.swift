@@ -1,0 +1,171 @@
+internal import CTrees
+
+/// The columns of an ensemble's splits: found while the nodes are looked through, then laid out.
+struct ColumnTable {
+    private struct FlagKey: Hashable {
+        let feature: Int
+        let missing: Int
+        /// Bits of the number, or the set.
+        let what: UInt64
+        /// 0 for a number, 1 + reading for a set.
+        let kind: UInt8
+    }
+
+    private(set) var columns: [BinColumn] = []
+    /// By feature and `Missing.index`; -1 where there is none.
+    private var rankColumns: [Int32]
+    private var flagColumns: [FlagKey: Int] = [:]
+
+    init(featureCount: Int) {
+        rankColumns = Array(repeating: -1, count: featureCount * 8)
+    }
+
+    /// The column that answers the question; its threshold is noted.
+    mutating func column(_ question: Question, feature: Int) -> Int {
+        switch question.kind {
+        case .rank:
+            let key = feature * 8 + question.missing.index
+            if rankColumns[key] < 0 {
+                rankColumns[key] = Int32(clamping: columns.count)
+                columns.append(
+                    BinColumn(feature: feature, kind: .rank, missing: question.missing))
+            }
+            let column = Int(rankColumns[key])
+            if !question.threshold.isNaN {
+                columns[column].thresholds.append(question.threshold)
+            }
+            return column
+        case .equal(let value):
+            return flag(question, feature, what: value.bitPattern, kind: 0)
+        case .member(let set, let reading):
+            return flag(
+                question, feature, what: UInt64(bitPattern: Int64(set)),
+                kind: 1 + reading.rawValue)
+        }
+    }
+
+    private mutating func flag(
+        _ question: Question, _ feature: Int, what: UInt64, kind: UInt8
+    ) -> Int {
+        let key = FlagKey(
+            feature: feature, missing: question.missing.index, what: what, kind: kind)
+        if let column = flagColumns[key] { return column }
+        flagColumns[key] = columns.count
+        columns.append(
+            BinColumn(feature: feature, kind: question.kind, missing: question.missing))
+        return columns.count - 1
+    }
+
+    /// Sorts the thresholds and leaves each once.
+    mutating func finish() {
+        for index in columns.indices {
+            var sorted = columns[index].thresholds
+            columns[index].thresholds = []
+            sorted.sort()
+            var kept: [Double] = []
+            // -0 and 0 are one threshold.
+            for threshold in sorted where kept.last != threshold { kept.append(threshold) }
+            columns[index].thresholds = kept
+        }
+        rankColumns = []
+        flagColumns = [:]
+    }
+
+    /// The question's rank in its column, 1 or more.
+    func rank(_ question: Question, column: Int) -> Int {
+        guard question.kind == .rank else { return 1 }
+        let thresholds = columns[column].thresholds
+        if question.threshold.isNaN { return thresholds.count + 1 }
+        var low = 0
+        var high = thresholds.count
+        while low < high {
+            let middle = (low + high) / 2
+            if thresholds[middle] < question.threshold { low = middle + 1 } else { high = middle }
+        }
+        return low + 1
+    }
+
+    /// The greatest rank of all columns.
+    var greatestRank: Int { columns.reduce(1) { max($0, $1.thresholds.count + 1) } }
+}
+
+/// Columns in memory, as the wall reads them.
+final class LaidOutColumns: Sendable {
+    let count: Int
+    private let columns: AlignedArray<ct_column>
+    private let singles: AlignedArray<Float>
+    private let doubles: AlignedArray<Double>
+    private let words: AlignedArray<UInt64>
+    private let isDouble: Bool
+
+    init(_ columns: [BinColumn], sets: [[Int64]], comparing: TreeEnsemble.Precision) {
+        var numbers: [Double] = []
+        var words: [UInt64] = []
+        var laid: [ct_column] = []
+        for column in columns {
+            var made = ct_column()
+            made.feature = UInt32(clamping: column.feature)
+            made.missing = UInt8(clamping: column.missing.index)
+            switch column.kind {
+            case .rank:
+                made.kind = UInt8(CT_RANK.rawValue)
+                made.first = numbers.count
+                made.count = UInt32(clamping: column.thresholds.count)
+                numbers += Self.numbers(column.thresholds)
+            case .equal(let value):
+                made.kind = UInt8(CT_EQUAL.rawValue)
+                made.first = numbers.count
+                made.count = 1
+                numbers.append(value)
+            case .member(let set, let reading):
+                made.reading = reading.rawValue
+                made.first = words.count
+                let (kind, own) = Self.words(sets[set])
+                made.kind = kind
+                made.count = UInt32(clamping: own.count)
+                words += own
+            }
+            laid.append(made)
+        }
+        count = columns.count
+        isDouble = comparing == .float64
+        self.columns = AlignedArray(laid, or: ct_column())
+        doubles = AlignedArray(isDouble ? numbers : [], or: 0)
+        singles = AlignedArray(isDouble ? [] : numbers.map { Float($0) }, or: 0)
+        self.words = AlignedArray(words, or: 0)
+    }
+
+    /// As `ct_columns.numbers` has them.
+    private static func numbers(_ thresholds: [Double]) -> [Double] {
+        let short = Int(CT_SHORT_LIST)
+        if thresholds.count <= short {
+            return thresholds + Array(repeating: .nan, count: short - thresholds.count)
+        }
+        guard thresholds.count <= Int(CT_NARROW_THRESHOLDS) else { return thresholds }
+        let padded = thresholds + Array(repeating: .nan, count: max(0, 256 - thresholds.count))
+        return stride(from: 15, to: 256, by: 16).map { padded[$0] } + padded
+    }
+
+    /// As bits, where those are not many more than the categories, else as a list.
+    private static func words(_ set: [Int64]) -> (kind: UInt8, [UInt64]) {
+        let greatest = set.last ?? 0
+        if let least = set.first, least < 0 || greatest / 64 > Int64(set.count) * 4 + 4 {
+            return (UInt8(CT_LISTED_MEMBER.rawValue), set.map { UInt64(bitPattern: $0) })
+        }
+        var words = [UInt64](repeating: 0, count: Int(greatest / 64) + 1)
+        for category in set { words[Int(category / 64)] |= 1 << UInt64(category % 64) }
+        return (UInt8(CT_MEMBER.rawValue), words)
+    }
+
+    /// Valid as long as this object.
+    var wall: ct_columns {
+        var wall = unsafe ct_columns()
+        unsafe wall.columns = UnsafePointer(columns.base)
+        unsafe wall.count = UInt32(clamping: count)
+        unsafe wall.is_double = isDouble
+        unsafe wall.numbers =
+            isDouble ? UnsafeRawPointer(doubles.base) : UnsafeRawPointer(singles.base)
+        unsafe wall.words = UnsafePointer(words.base)
+        return unsafe wall
+    }
+}

@@ -1,0 +1,117 @@
+internal import CTrees
+
+/// A tree as a block would ask it, and what that costs.
+///
+/// Costs are processor cycles of one block of 64 rows, or of one row's walk, as
+/// `scripts/bench trees` shows them; only their proportions count.
+struct TreeSketch {
+    struct Node {
+        /// In the ensemble.
+        let index: Int
+        /// Places among the sketch's nodes; nil for a leaf.
+        var left: Int?
+        var right: Int?
+        var leftLeaves = 0
+    }
+
+    let root: Int32
+    let shape: ct_shape
+    /// Levels below the root.
+    let depth: Int
+    /// Parents before children.
+    private(set) var nodes: [Node] = []
+    /// From left to right.
+    private(set) var leaves: [Int] = []
+
+    /// A leaf's number is a byte.
+    private static let depthMax = 8
+    private static let perTree = 30.0
+
+    static func walkCost(depth: Int) -> Double { 2 + 1.3 * Double(depth) }
+
+    var blockCost: Double {
+        // Up to 64 values are looked up within registers.
+        let values = shape == CT_GENERIC ? leaves.count : 1 << depth
+        let lookUp = values > 64 ? 60.0 : 0
+        let asking =
+            switch shape {
+            case CT_PERFECT: 1.5 * Double(1 << depth)
+            case CT_OBLIVIOUS: 3 * Double(depth)
+            default: 3.1 * Double(nodes.count)
+            }
+        return Self.perTree + asking + lookUp
+    }
+
+    /// Nil where the tree is too large for a block.
+    init?(_ ensemble: TreeEnsemble, _ columnOfNode: [Int32], root: Int32) {
+        self.root = root
+        // A node waits with its parent's place and side until its place is known.
+        var waiting: [(place: Int32, parent: Int, isRight: Bool, depth: Int)] = [
+            (root, -1, false, 0)
+        ]
+        var deepest = 0
+        var shallowest = Int.max
+        var levels: [(feature: Int32, node: Int)] = []
+        var isOblivious = true
+        while let (place, parent, isRight, depth) = waiting.popLast() {
+            if parent >= 0, isRight {
+                nodes[parent].leftLeaves = leaves.count - nodes[parent].leftLeaves
+            }
+            guard place >= 0 else {
+                guard leaves.count < Int(CT_BLOCK_LEAVES) else { return nil }
+                leaves.append(Int(~place))
+                deepest = max(deepest, depth)
+                shallowest = min(shallowest, depth)
+                continue
+            }
+            let node = Int(place)
+            if parent >= 0 {
+                if isRight {
+                    nodes[parent].right = nodes.count
+                } else {
+                    nodes[parent].left = nodes.count
+                }
+            }
+            if depth == levels.count {
+                levels.append((columnOfNode[node], node))
+            } else if !Self.askTheSame(ensemble, columnOfNode, levels[depth].node, node) {
+                isOblivious = false
+            }
+            let (left, right) = Self.children(ensemble, node)
+            waiting.append((right, nodes.count, true, depth + 1))
+            waiting.append((left, nodes.count, false, depth + 1))
+            // Until the right child comes: the leaves before the left one.
+            nodes.append(Node(index: node, leftLeaves: leaves.count))
+        }
+        depth = deepest
+        if isOblivious, deepest == shallowest, (1...Self.depthMax).contains(deepest) {
+            shape = CT_OBLIVIOUS
+        } else if (1...Self.depthMax).contains(deepest),
+            1.5 * Double(1 << deepest) < 3.1 * Double(nodes.count)
+        {
+            shape = CT_PERFECT
+        } else {
+            shape = CT_GENERIC
+        }
+    }
+
+    private static func askTheSame(
+        _ ensemble: TreeEnsemble, _ columnOfNode: [Int32], _ a: Int, _ b: Int
+    ) -> Bool {
+        columnOfNode[a] == columnOfNode[b] && ensemble.rules[a] == ensemble.rules[b]
+            && ensemble.thresholds[a] == ensemble.thresholds[b]
+    }
+
+    /// Where a row goes whose bin is below the rank, and where it goes else.
+    func children(_ ensemble: TreeEnsemble, _ node: Int) -> (Int32, Int32) {
+        Self.children(ensemble, node)
+    }
+
+    private static func children(_ ensemble: TreeEnsemble, _ node: Int) -> (Int32, Int32) {
+        let question = Question(
+            rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
+            comparing: ensemble.comparing)
+        let (left, right) = (ensemble.left[node], ensemble.right[node])
+        return question.isSwapped ? (right, left) : (left, right)
+    }
+}
