@@ -7,7 +7,7 @@ private let treeFixtures = [
     "adaboost", "bagging", "boosting_binary", "boosting_multi", "boosting_regressor",
     "calibrated",
     "decision_tree", "digits_forest", "extra_trees", "forest_binary", "forest_multi_strings",
-    "forest_regressor", "forest_zipmap", "lightgbm_binary", "lightgbm_multi",
+    "forest_regressor", "forest_zipmap", "isolation_forest", "lightgbm_binary", "lightgbm_multi",
     "lightgbm_regressor", "lightgbm_zipmap", "tree_regressor", "xgboost_binary", "xgboost_multi",
     "xgboost_regressor",
 ]
@@ -15,16 +15,11 @@ private let treeFixtures = [
 /// Some that do not, and what is in the way.
 private let declinedFixtures = [
     ("fixed_batch_4", "no node of the graph is a tree ensemble"),
-    (
-        "isolation_forest",
-        "node 'node_sample0_LabelEncoder' (operation LabelEncoder) is not one that a tree model "
-            + "may have"
-    ),
     ("logistic_zipmap_string", "(operation LinearClassifier) is not one"),
     ("mlp_binary", "node 'MatMul' (operation MatMul) is not one"),
     ("robust_scaler", "no node of the graph is a tree ensemble"),
-    ("stacking", "node 'Pow' (operation Pow) is not one"),
-    ("strings_ordinal", "(operation LabelEncoder) is not one"),
+    ("stacking", "(operation ReduceLogSumExp) is not one"),
+    ("strings_ordinal", "(operation LabelEncoder) encodes something else"),
     ("strings_zipmap", "(operation OneHotEncoder) is not one"),
     ("tfidf_text", "(operation Tokenizer) is not one"),
     ("voting", "(operation LinearClassifier) is not one"),

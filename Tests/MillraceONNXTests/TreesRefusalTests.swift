@@ -179,6 +179,18 @@ struct TreesRefusalTests {
             outputs: [OnnxWriter.port("c39", 1, nil)])
         let error = try #require(try refusal(model))
         #expect(error.message.contains("more columns than a tree model has"), "\(error)")
+        var copies = regressor(targets: 1)
+        for step in 0..<20 {
+            copies += OnnxWriter.node(
+                "Sum", domain: "", ["scores"].repeated(1000), ["s\(step)"])
+        }
+        copies += OnnxWriter.node(
+            "Concat", domain: "", (0..<20).map { "s\($0)" }, ["all"], ["axis": .integer(1)])
+        let many = OnnxWriter.model(
+            copies, inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+            outputs: [OnnxWriter.port("all", 1, nil)])
+        // As it has a byte for each, all of them may be made; more may not.
+        #expect(try refusal(many)?.kind ?? .declined == .declined)
         let wide = OnnxWriter.model(
             regressor(targets: 1 << 40), inputs: [OnnxWriter.port("X", 1, [nil, 2])],
             outputs: [OnnxWriter.port("scores", 1, nil)])
@@ -227,7 +239,10 @@ struct TreesRefusalTests {
 
     @Test(
         "damaged files never trap",
-        arguments: ["decision_tree", "xgboost_multi", "forest_zipmap", "adaboost", "bagging"])
+        arguments: [
+            "decision_tree", "xgboost_multi", "forest_zipmap", "adaboost", "bagging",
+            "isolation_forest",
+        ])
     func damage(_ name: String) throws {
         try damage(
             [UInt8](Data(contentsOf: URL(filePath: "\(fixtureFolder)/\(name).onnx"))), seed: 7)

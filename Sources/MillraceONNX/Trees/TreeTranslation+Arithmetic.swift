@@ -1,3 +1,4 @@
+import Glibc
 import MillraceCore
 import MillraceTrees
 
@@ -21,10 +22,14 @@ extension TreeTranslation {
         "Less": { t, node throws(TreesFailure) in try t.compare(node, isGreater: false) },
         "Log": { t, node throws(TreesFailure) in try t.function(node, .log) },
         "LpNormalization": { t, node throws(TreesFailure) in try t.normalizeRows(node) },
+        "Max": { t, node throws(TreesFailure) in
+            throw .declined("computes with something else than the leaves of one tree")
+        },
         "Mean": { t, node throws(TreesFailure) in try t.sum(node, isMean: true) },
         "Mul": { t, node throws(TreesFailure) in try t.arithmetic(node, .multiply) },
         "Neg": { t, node throws(TreesFailure) in try t.function(node, .negative) },
         "Not": { t, node throws(TreesFailure) in try t.not(node) },
+        "Pow": { t, node throws(TreesFailure) in try t.power(node) },
         "ReduceMean": { t, node throws(TreesFailure) in try t.reduce(node, isMean: true) },
         "ReduceSum": { t, node throws(TreesFailure) in try t.reduce(node, isMean: false) },
         "Reshape": { t, node throws(TreesFailure) in try t.reshape(node) },
@@ -124,6 +129,22 @@ extension TreeTranslation {
             let zeros = try zeros(like: data)
             return .numbers(try combine(try with(zeros, .add, tensor), .divide, data))
         }
+    }
+
+    /// A constant to the power of numbers.
+    private mutating func power(_ node: Node) throws(TreesFailure) -> Value {
+        guard case .constant(let tensor) = try value(node, 0), tensor.count == 1,
+            let base = tensor.numbers.first, base > 0, base.isFinite
+        else { throw .declined("does not raise one number above 0 to a power") }
+        let data = try numbers(node, 1)
+        guard data.type == .float32, tensor.type == .float32, data.layout == .matrix,
+            tensor.dimensions.count <= 2
+        else { throw .declined("reads no matrix of float32") }
+        var matrix = try matrix(data, as: .float64)
+        matrix = try add(
+            .arithmetic(matrix, .multiply, constants: [log(base)]), width: data.width)
+        matrix = try add(.function(matrix, .exponential), width: data.width)
+        return .numbers(made(try add(.cast(matrix, to: .float32), width: data.width), like: data))
     }
 
     /// Zeros, one for each of the numbers.

@@ -22,7 +22,7 @@ extension TreeTranslation {
             try translateClassifier(node, numbers)
         case "TreeEnsembleRegressor":
             try checkFloating(numbers)
-            try set(node.outputs.first, .numbers(try regressor(node, numbers)))
+            try set(node.outputs.first, try regressor(node, numbers))
         default:
             try checkFloating(numbers)
             try set(node.outputs.first, .numbers(try fifthEnsemble(node, numbers)))
@@ -71,7 +71,7 @@ extension TreeTranslation {
 
     private mutating func regressor(
         _ node: Node, _ numbers: Numbers
-    ) throws(TreesFailure) -> Numbers {
+    ) throws(TreesFailure) -> Value {
         let attributes = node.attributes
         guard let declared = try attributes.integer("n_targets") else {
             throw .declined("has no attribute 'n_targets'")
@@ -99,7 +99,12 @@ extension TreeTranslation {
             throw .declined("has leaves without a weight")
         }
         try checkBase(built, coverage)
-        return try transformedTargets(try sums(numbers, built), post)
+        if built.roots.count == 1, built.targetCount == 1, built.base.isEmpty, post != .probit,
+            !isDouble
+        {
+            return addLeaves(numbers, built)
+        }
+        return .numbers(try transformedTargets(try sums(numbers, built), post))
     }
 
     /// ONNX Runtime adds the base to a sum of at least one weight only, except to those of a

@@ -6,6 +6,9 @@ extension TreeTranslation {
     static let learningOperations: [String: Make] = [
         "ArrayFeatureExtractor": { t, node throws(TreesFailure) in try t.extract(node) },
         "Imputer": { t, node throws(TreesFailure) in try t.impute(node) },
+        "LabelEncoder": { t, node throws(TreesFailure) in
+            throw .declined("encodes something else than the leaves of one tree")
+        },
         "Normalizer": { t, node throws(TreesFailure) in try t.normalize(node) },
         "Scaler": { t, node throws(TreesFailure) in try t.scale(node) },
     ]

@@ -116,6 +116,7 @@ extension TreeTranslation {
         _ value: Value
     ) throws(TreesFailure) -> (TreeProgram.Output.Content, ElementType, [Int?]) {
         var value = value
+        if case .leaves(let leaves) = value { value = .numbers(try numbers(leaves)) }
         if case .labels(let labels) = value {
             guard labels.type == .int64 || labels.type == .string else {
                 throw .declined("is of type \(labels.type)")

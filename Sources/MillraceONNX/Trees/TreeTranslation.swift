@@ -39,6 +39,8 @@ struct TreeTranslation {
         case constant(OnnxTensor)
         case numbers(Numbers)
         case labels(Labels)
+        /// [N] or [N,1].
+        case leaves(Leaves)
         /// [k,N,width]: matrices of one width and type behind each other.
         case stack([Numbers])
         /// The shape of a [N,width] tensor.
@@ -68,6 +70,10 @@ struct TreeTranslation {
     private let versions: [String: UInt64]
     /// Columns that steps may still make: a bound on what small files can ask for.
     private var columnsLeft = 1 << 18
+    /// Trees of which the graph may compute with their leaves.
+    var leafGroups: [LeafGroup] = []
+    /// Leaves that may still be computed with, several times those of a sound model.
+    var leafWorkLeft: Int
 
     static func program(
         _ scan: ModelScan, facts: ModelFacts
@@ -92,6 +98,7 @@ struct TreeTranslation {
 
     private init(_ scan: ModelScan, _ facts: ModelFacts) throws(TreesFailure) {
         self.scan = scan
+        leafWorkLeft = scan.bytes.count
         let inputs = try Self.inputs(scan)
         program = TreeProgram(inputs: inputs, facts: facts)
         var versions: [String: UInt64] = [:]
@@ -189,6 +196,7 @@ struct TreeTranslation {
             let make = Self.standardOperations[node.operation]
                 ?? Self.learningOperations[node.operation]
         else { throw .declined("is not one that a tree model may have") }
+        if let value = try folded(node) { return try set(node.outputs.first, value) }
         try set(node.outputs.first, try make(&self, node))
         // Others, a mask or an index, are not made; who reads one finds nothing.
     }
@@ -224,6 +232,10 @@ struct TreeTranslation {
             if numbers.isLoose { throw .declined("computes with int32 numbers") }
             return numbers
         case .labels(let labels): return try numbers(labels)
+        case .leaves(let leaves):
+            let numbers = try numbers(leaves)
+            values[node.inputs[index]] = .numbers(numbers)
+            return numbers
         case .constant: throw .declined("computes with constants alone")
         case .stack, .shape, .filled: throw .declined("computes with a tensor of unusual shape")
         case .texts: throw .declined("reads texts")
