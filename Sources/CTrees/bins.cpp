@@ -58,6 +58,36 @@ bool is_member(const ct_column &column, const uint64_t *words, Number value) {
     return words[category / 64] >> (category % 64) & 1;
 }
 
+/// The value's category up to `limit`; `high` where it is missing and above, else `none`.
+template <class Number>
+uint32_t category_of(
+    const ct_column &column, Number value, uint32_t limit, uint32_t high, uint32_t none) {
+    if (std::isnan(value)) return column.missing & CT_NAN_IS_HIGH ? high : none;
+    if (column.reading == CT_TRUNCATED_NONNEGATIVE && value < 0) return none;
+    Number whole = std::trunc(value);
+    if (column.reading == CT_EXACT && whole != value) return none;
+    return whole < 0 || whole > Number(limit) ? none : uint32_t(whole);
+}
+
+/// Categories, whole in wide bins, as byte or bit in narrow ones.
+template <class Number, class Bin>
+void bin_codes(
+    const ct_column &column, const ct_view &view, size_t row, int rows, Bin high, Bin *bins) {
+    for (int i = 0; i < rows; i++) {
+        Number value = taken(value_at<Number>(view, row + i), column.missing);
+        if (column.kind == CT_CODE) {
+            // Sets have no categories as large (ColumnTable.categoryMax); the greatest number of
+            // the type is the rank that nothing reaches, which leaves rely on.
+            uint32_t none = uint32_t(high) - 1;
+            bins[i] = Bin(category_of(column, value, 0xffff - 3, high, none));
+            continue;
+        }
+        uint32_t code = category_of(
+            column, value, CT_NARROW_HIGH - 1, CT_NARROW_HIGH, CT_NARROW_NO_CATEGORY);
+        bins[i] = Bin(column.kind == CT_CODE_BYTE ? code / 8 : 1u << (code % 8));
+    }
+}
+
 template <class Number, class Bin>
 void bin_flags(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
@@ -130,7 +160,9 @@ void bin(
     for (uint32_t c = 0; c < all.count; c++, bins += stride) {
         const ct_column &column = all.columns[c];
         const ct_view &view = features[column.feature];
-        if (column.kind != CT_RANK) {
+        if (column.kind >= CT_CODE) {
+            bin_codes<Number>(column, view, row, rows, high, bins);
+        } else if (column.kind != CT_RANK) {
             bin_flags<Number>(all, column, view, row, rows, high, bins);
 #ifdef CT_X86
         } else if (is_at_once && column.count <= CT_NARROW_THRESHOLDS) {

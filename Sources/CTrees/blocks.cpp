@@ -17,12 +17,29 @@ CT_AVX512 inline uint64_t ask(const ct_block_node &node, const uint8_t *bins) {
         _mm512_load_si512(bins + node.column), _mm512_set1_epi8(char(node.rank)));
 }
 
+/// Rows whose category is in a set of 256 bits: each row looks up its byte, then its bit.
+CT_AVX512 inline uint64_t ask_set(
+    const ct_block_member &member, const uint8_t *sets, const uint8_t *bins) {
+    __m512i byte = _mm512_load_si512(bins + member.column);
+    __m512i bit = _mm512_load_si512(bins + member.column + CT_BLOCK_ROWS);
+    auto set = reinterpret_cast<const __m128i *>(sets + size_t(member.set) * 32);
+    __m512i low = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_load_si128(set)), byte);
+    __m512i high = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_load_si128(set + 1)), byte);
+    __mmask64 is_high = _mm512_test_epi8_mask(byte, _mm512_set1_epi8(16));
+    return _mm512_test_epi8_mask(_mm512_mask_blend_epi8(is_high, low, high), bit);
+}
+
 /// Leaf of each row, counted from the left.
 CT_AVX512 inline __m512i generic_leaves(
-    const ct_block_node *nodes, int count, const uint8_t *bins) {
+    const ct_block_trees &trees, const ct_block_tree &tree, const uint8_t *bins) {
+    const ct_block_node *nodes = trees.nodes + tree.first_node;
+    int count = tree.nodes;
     uint64_t answers[CT_BLOCK_LEAVES];
     uint64_t reached[CT_BLOCK_LEAVES + 1];
     for (int i = 0; i < count; i++) answers[i] = ask(nodes[i], bins);
+    const ct_block_member *members = trees.members + tree.first_member;
+    for (int i = 0; i < tree.members; i++)
+        answers[members[i].slot] = ask_set(members[i], trees.sets, bins);
     reached[0] = ~uint64_t(0);
     __m512i leaf = _mm512_setzero_si512();
     for (int i = 0; i < count; i++) {
@@ -87,7 +104,8 @@ CT_AVX512 inline __m512i oblivious_leaves(const ct_block_node *nodes, const uint
 }
 
 CT_AVX512 __m512i leaves_of(
-    const ct_block_tree &tree, const ct_block_node *nodes, const uint8_t *bins) {
+    const ct_block_trees &trees, const ct_block_tree &tree, const uint8_t *bins) {
+    const ct_block_node *nodes = trees.nodes + tree.first_node;
     if (tree.shape == CT_OBLIVIOUS) {
         switch (tree.depth) {
         case 1: return oblivious_leaves<1>(nodes, bins);
@@ -112,7 +130,7 @@ CT_AVX512 __m512i leaves_of(
         default: return perfect_leaves<8>(nodes, bins);
         }
     }
-    return generic_leaves(nodes, tree.nodes, bins);
+    return generic_leaves(trees, tree, bins);
 }
 
 template <int quarter> CT_AVX512 inline __m128i part(__m512i leaf) {
@@ -175,7 +193,7 @@ CT_AVX512 void blocks(
     const ct_leaves &leaves, const ct_block &block) {
     for (uint32_t t = first; t < end; t++) {
         const ct_block_tree &tree = trees.trees[t];
-        __m512i leaf = leaves_of(tree, trees.nodes + tree.first_node, bins);
+        __m512i leaf = leaves_of(trees, tree, bins);
         if (leaves.giving == CT_SINGLE) {
             auto sums = static_cast<Sum *>(block.sums)
                 + size_t(leaves.tree_targets[t]) * CT_BLOCK_ROWS;

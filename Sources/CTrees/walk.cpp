@@ -5,14 +5,25 @@
 
 namespace {
 
-struct Narrow {
+/// What a walk is made of; `sets` where some nodes ask for one.
+template <bool sets> struct Narrow {
     using Node = ct_node16;
     using Bin = uint16_t;
+    static constexpr Bin set = sets ? CT_SET16 : 0;
+    static constexpr Bin high = CT_HIGH16;
 };
-struct Wide {
+template <bool sets> struct Wide {
     using Node = ct_node32;
     using Bin = uint32_t;
+    static constexpr Bin set = sets ? CT_SET32 : 0;
+    static constexpr Bin high = CT_HIGH32;
 };
+
+bool is_in(const ct_walk_trees &trees, uint32_t index, uint32_t category) {
+    const ct_set &set = trees.sets[index];
+    if (category / 64 >= set.words) return false;
+    return trees.set_words[set.first_word + category / 64] >> (category % 64) & 1;
+}
 
 /// Levels between two looks at whether all have arrived.
 constexpr uint32_t levels_at_once = 4;
@@ -20,10 +31,16 @@ constexpr uint32_t levels_at_once = 4;
 /// Walkers go one step at a time, all of them: while one waits for its node, the others move.
 /// Walker `i` reads the bins of a row at `bins + i * apart`, or all of them the same row's.
 template <class Kind, int count, int stride, int apart>
-inline void step(
-    const typename Kind::Node *nodes, const typename Kind::Bin *bins, uint32_t *at) {
+inline void step(const ct_walk_trees &trees, const typename Kind::Bin *bins, uint32_t *at) {
+    auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
     for (int i = 0; i < count; i++) {
         const typename Kind::Node node = nodes[at[i]];
+        if (Kind::set && (node.column & Kind::set)) {
+            size_t column = node.column ^ Kind::set;
+            typename Kind::Bin category = bins[column * stride + i * apart];
+            at[i] = node.child + (category == Kind::high || is_in(trees, node.rank, category));
+            continue;
+        }
         at[i] = node.child + (bins[size_t(node.column) * stride + i * apart] >= node.rank);
     }
 }
@@ -37,15 +54,15 @@ bool have_arrived(const typename Kind::Node *nodes, const uint32_t *at) {
 
 template <class Kind, int count, int stride, int apart>
 inline void descend(
-    const typename Kind::Node *nodes, const typename Kind::Bin *bins, uint32_t depth,
-    uint32_t *at) {
+    const ct_walk_trees &trees, const typename Kind::Bin *bins, uint32_t depth, uint32_t *at) {
+    auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
     while (depth > levels_at_once + 2) {
         for (uint32_t level = 0; level < levels_at_once; level++)
-            step<Kind, count, stride, apart>(nodes, bins, at);
+            step<Kind, count, stride, apart>(trees, bins, at);
         depth -= levels_at_once;
         if (have_arrived<Kind, count>(nodes, at)) return;
     }
-    for (; depth > 0; depth--) step<Kind, count, stride, apart>(nodes, bins, at);
+    for (; depth > 0; depth--) step<Kind, count, stride, apart>(trees, bins, at);
 }
 
 /// `count` rows of one tree at once. Where a block has fewer, the bins of rows that were lead
@@ -54,10 +71,9 @@ template <class Kind, class Sum, int count>
 void walk_rows(
     const ct_walk_trees &trees, uint32_t tree, const typename Kind::Bin *bins,
     const ct_leaves &leaves, const ct_block &block, int place) {
-    auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
     uint32_t at[count];
     for (uint32_t &walker : at) walker = trees.roots[tree];
-    descend<Kind, count, CT_BLOCK_ROWS, 1>(nodes, bins + place, trees.depths[tree], at);
+    descend<Kind, count, CT_BLOCK_ROWS, 1>(trees, bins + place, trees.depths[tree], at);
     for (uint32_t &walker : at) walker = trees.leaf_of[walker];
     int used = block.rows - place < count ? block.rows - place : count;
     millrace::add_leaves<Sum>(leaves, block, tree, place, used, at);
@@ -68,7 +84,6 @@ template <class Kind, class Sum, uint32_t count>
 void walk_trees(
     const ct_walk_trees &trees, uint32_t first, uint32_t end, const typename Kind::Bin *bins,
     const ct_leaves &leaves, const ct_block &block) {
-    auto nodes = static_cast<const typename Kind::Node *>(trees.nodes);
     for (uint32_t tree = first; tree < end; tree += count) {
         uint32_t at[count];
         uint32_t depth = 0;
@@ -77,7 +92,7 @@ void walk_trees(
             at[i] = trees.roots[own];
             depth = trees.depths[own] > depth ? trees.depths[own] : depth;
         }
-        descend<Kind, count, 1, 0>(nodes, bins, depth, at);
+        descend<Kind, count, 1, 0>(trees, bins, depth, at);
         for (uint32_t i = 0; i < count && tree + i < end; i++) {
             uint32_t leaf = trees.leaf_of[at[i]];
             millrace::add_leaves<Sum>(leaves, block, tree + i, 0, 1, &leaf);
@@ -99,6 +114,14 @@ void walk(
                 walk_rows<Kind, Sum, 8>(trees, tree, bins, leaves, block, place);
         }
     }
+}
+
+template <class Sum, bool sets>
+void walk_any(
+    const ct_walk_trees &trees, uint32_t first, uint32_t end, const void *bins,
+    const ct_leaves &leaves, const ct_block &block) {
+    trees.is_wide ? walk<Wide<sets>, Sum>(trees, first, end, bins, leaves, block)
+                  : walk<Narrow<sets>, Sum>(trees, first, end, bins, leaves, block);
 }
 
 template <class Sum>
@@ -133,12 +156,12 @@ void end(
 void ct_walk(
     const ct_walk_trees *trees, uint32_t first, uint32_t end, const void *bins,
     const ct_leaves *leaves, const ct_block *block) {
-    if (trees->is_wide) {
-        leaves->is_double ? walk<Wide, double>(*trees, first, end, bins, *leaves, *block)
-                          : walk<Wide, float>(*trees, first, end, bins, *leaves, *block);
+    if (trees->sets) {
+        leaves->is_double ? walk_any<double, true>(*trees, first, end, bins, *leaves, *block)
+                          : walk_any<float, true>(*trees, first, end, bins, *leaves, *block);
     } else {
-        leaves->is_double ? walk<Narrow, double>(*trees, first, end, bins, *leaves, *block)
-                          : walk<Narrow, float>(*trees, first, end, bins, *leaves, *block);
+        leaves->is_double ? walk_any<double, false>(*trees, first, end, bins, *leaves, *block)
+                          : walk_any<float, false>(*trees, first, end, bins, *leaves, *block);
     }
 }
 

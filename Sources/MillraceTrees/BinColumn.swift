@@ -9,6 +9,11 @@ struct BinColumn: Sendable {
         case equal(Double)
         /// 1 where the value's category is in the set.
         case member(set: Int, TreeEnsemble.CategoryReading)
+        /// The value's category, for splits that look it up in sets of their own.
+        case code(TreeEnsemble.CategoryReading)
+        /// The same below 254, in which byte of a set of 256 bits it is, and which bit there.
+        case codeByte(TreeEnsemble.CategoryReading)
+        case codeBit(TreeEnsemble.CategoryReading)
     }
 
     /// What is done with values that are not there, for all splits of the column.
@@ -27,7 +32,7 @@ struct BinColumn: Sendable {
     }
 
     let feature: Int
-    let kind: Kind
+    var kind: Kind
     let missing: Missing
     /// Of a rank: sorted, each once, when the layout is done.
     var thresholds: [Double] = []

@@ -9,6 +9,9 @@ final class BlockLayout: Sendable {
     let columns: LaidOutColumns
     private let trees: AlignedArray<ct_block_tree>
     private let nodes: AlignedArray<ct_block_node>
+    private let members: AlignedArray<ct_block_member>
+    /// 4 words each.
+    private let sets: AlignedArray<UInt64>
     private let singles: AlignedArray<Float>
     private let doubles: AlignedArray<Double>
     private let leafOf: AlignedArray<UInt32>
@@ -40,6 +43,8 @@ final class BlockLayout: Sendable {
             builder.columns, sets: ensemble.sets, comparing: ensemble.comparing)
         trees = AlignedArray(builder.trees, or: ct_block_tree())
         nodes = AlignedArray(builder.nodes, or: ct_block_node())
+        members = AlignedArray(builder.members, or: ct_block_member())
+        sets = AlignedArray(builder.sets, or: 0)
         isDouble = leaves.isDouble
         // Look-ups read 64 values from a tree's first.
         let values = builder.values + Array(repeating: 0, count: 64)
@@ -63,6 +68,8 @@ final class BlockLayout: Sendable {
         var wall = unsafe ct_block_trees()
         unsafe wall.trees = UnsafePointer(trees.base)
         unsafe wall.nodes = UnsafePointer(nodes.base)
+        unsafe wall.members = UnsafePointer(members.base)
+        unsafe wall.sets = UnsafeRawPointer(sets.base).assumingMemoryBound(to: UInt8.self)
         unsafe wall.leaf_values =
             isDouble ? UnsafeRawPointer(doubles.base) : UnsafeRawPointer(singles.base)
         unsafe wall.leaf_of = UnsafePointer(leafOf.base)
@@ -77,6 +84,8 @@ final class BlockLayout: Sendable {
         private(set) var isHere: [Bool] = []
         private(set) var trees: [ct_block_tree] = []
         private(set) var nodes: [ct_block_node] = []
+        private(set) var members: [ct_block_member] = []
+        private(set) var sets: [UInt64] = []
         private(set) var columns: [BinColumn] = []
         /// Of single-valued leaves, by the trees' leaves from left to right; else `leafOf`.
         private(set) var values: [Double] = []
@@ -89,6 +98,11 @@ final class BlockLayout: Sendable {
             let column: Int
             let index: Int
         }
+
+        /// Where a set's bits are in `sets`; by set and whether a missing value is above.
+        private var setPlaces: [Piece: Int] = [:]
+        /// Categories below it are looked up in 256 bits.
+        private static let categoryLimit = Int64(CT_NARROW_HIGH)
 
         init(
             _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
@@ -109,6 +123,7 @@ final class BlockLayout: Sendable {
             isHere.append(true)
             var tree = ct_block_tree()
             tree.first_node = UInt64(nodes.count)
+            tree.first_member = UInt64(members.count)
             tree.first_leaf = UInt64(isSingle ? values.count : leafOf.count)
             tree.shape = UInt8(sketch.shape.rawValue)
             tree.depth = UInt8(clamping: sketch.depth)
@@ -119,14 +134,15 @@ final class BlockLayout: Sendable {
             }
             let leafEnd = isSingle ? values.count : leafOf.count
             tree.nodes = UInt16(clamping: nodes.count - Int(tree.first_node))
+            tree.members = UInt16(clamping: members.count - Int(tree.first_member))
             tree.leaves = UInt16(clamping: leafEnd - Int(tree.first_leaf))
             trees.append(tree)
         }
 
         private mutating func addGeneric(_ sketch: TreeSketch) {
             let end = UInt16(CT_BLOCK_LEAVES)
-            for node in sketch.nodes {
-                var made = question(node.index)
+            for (slot, node) in sketch.nodes.enumerated() {
+                var made = question(node.index, slot: slot)
                 made.left_slot = node.left.map { UInt16(clamping: $0) } ?? end
                 made.right_slot = node.right.map { UInt16(clamping: $0) } ?? end
                 made.left_leaves = UInt8(clamping: node.leftLeaves)
@@ -173,11 +189,15 @@ final class BlockLayout: Sendable {
             }
         }
 
-        private mutating func question(_ node: Int) -> ct_block_node {
+        /// - Parameter slot: the node's place in a generic tree.
+        private mutating func question(_ node: Int, slot: Int = 0) -> ct_block_node {
             let question = Question(
                 rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
                 comparing: ensemble.comparing)
             let column = Int(columnOfNode[node])
+            if let set = table.set(question, column: column) {
+                return member(question, set, column, slot: slot)
+            }
             let rank = table.rank(question, column: column)
             let width = Int(CT_NARROW_THRESHOLDS)
             let whole = table.columns[column]
@@ -190,13 +210,56 @@ final class BlockLayout: Sendable {
             return made
         }
 
+        /// A node that asks for a set: looked up where 256 bits hold it, else from a column of its
+        /// own.
+        private mutating func member(
+            _ question: Question, _ set: Int, _ column: Int, slot: Int
+        ) -> ct_block_node {
+            let categories = ensemble.sets[set]
+            guard case .member(_, let reading) = question.kind,
+                (categories.last ?? 0) < Self.categoryLimit
+            else {
+                var own = table.columns[column]
+                own.kind = question.kind
+                var made = ct_block_node()
+                let place = narrow(own, column, set)
+                made.column = UInt32(clamping: place * Int(CT_BLOCK_ROWS))
+                made.rank = 1
+                return made
+            }
+            var codes = table.columns[column]
+            codes.kind = .codeByte(reading)
+            let place = narrow(codes, column, -1)
+            codes.kind = .codeBit(reading)
+            _ = narrow(codes, column, -2)
+            var made = ct_block_member()
+            made.column = UInt32(clamping: place * Int(CT_BLOCK_ROWS))
+            made.set = UInt32(clamping: setPlace(set, isHigh: question.missing.isHigh))
+            made.slot = UInt16(clamping: slot)
+            members.append(made)
+            return ct_block_node()
+        }
+
+        private mutating func setPlace(_ set: Int, isHigh: Bool) -> Int {
+            let key = Piece(column: isHigh ? 1 : 0, index: set)
+            if let place = setPlaces[key] { return place }
+            var bits = LaidOutColumns.bits(ensemble.sets[set])
+            bits += Array(repeating: 0, count: 4 - bits.count)
+            // What a missing value counts as.
+            if isHigh { bits[3] |= 1 << UInt64(CT_NARROW_HIGH % 64) }
+            setPlaces[key] = sets.count / 4
+            sets += bits
+            return sets.count / 4 - 1
+        }
+
         /// The narrow column for a piece of a table's column.
         private mutating func narrow(_ whole: BinColumn, _ column: Int, _ piece: Int) -> Int {
             let key = Piece(column: column, index: piece)
             if let place = pieces[key] { return place }
             let width = Int(CT_NARROW_THRESHOLDS)
             var own = whole
-            own.thresholds = Array(whole.thresholds.dropFirst(piece * width).prefix(width))
+            own.thresholds = Array(
+                whole.thresholds.dropFirst(max(0, piece) * width).prefix(width))
             pieces[key] = columns.count
             columns.append(own)
             return columns.count - 1

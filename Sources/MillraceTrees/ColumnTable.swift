@@ -1,13 +1,19 @@
 internal import CTrees
 
 /// The columns of an ensemble's splits: found while the nodes are looked through, then laid out.
+///
+/// Splits by sets share a column of categories and look them up as they are asked; a set of
+/// negative, very large or far scattered categories has a column of its own.
 struct ColumnTable {
+    /// Above it a set is not looked up by its categories: 16 bits have to hold them.
+    private static let categoryMax: Int64 = 60_000
+
     private struct FlagKey: Hashable {
         let feature: Int
         let missing: Int
         /// Bits of the number, or the set.
         let what: UInt64
-        /// 0 for a number, 1 + reading for a set.
+        /// 0 for a number, 1 + reading for a set, 101 + reading for categories.
         let kind: UInt8
     }
 
@@ -15,9 +21,16 @@ struct ColumnTable {
     /// By feature and `Missing.index`; -1 where there is none.
     private var rankColumns: [Int32]
     private var flagColumns: [FlagKey: Int] = [:]
+    /// By set: whether it is looked up by category.
+    let isLookedUp: [Bool]
 
-    init(featureCount: Int) {
-        rankColumns = Array(repeating: -1, count: featureCount * 8)
+    init(_ ensemble: TreeEnsemble) {
+        rankColumns = Array(repeating: -1, count: ensemble.featureCount * 8)
+        isLookedUp = ensemble.sets.map { set in
+            guard let least = set.first, let greatest = set.last else { return true }
+            return least >= 0 && greatest <= Self.categoryMax
+                && greatest / 64 <= Int64(set.count) * 4 + 4
+        }
     }
 
     /// The column that answers the question; its threshold is noted.
@@ -36,23 +49,29 @@ struct ColumnTable {
             }
             return column
         case .equal(let value):
-            return flag(question, feature, what: value.bitPattern, kind: 0)
-        case .member(let set, let reading):
             return flag(
-                question, feature, what: UInt64(bitPattern: Int64(set)),
+                question, feature, question.kind, what: value.bitPattern, kind: 0)
+        case .member(let set, let reading):
+            if isLookedUp[set] {
+                return flag(
+                    question, feature, .code(reading), what: 0, kind: 101 + reading.rawValue)
+            }
+            return flag(
+                question, feature, question.kind, what: UInt64(bitPattern: Int64(set)),
                 kind: 1 + reading.rawValue)
+        case .code, .codeByte, .codeBit: return 0  // no split's
         }
     }
 
     private mutating func flag(
-        _ question: Question, _ feature: Int, what: UInt64, kind: UInt8
+        _ question: Question, _ feature: Int, _ own: BinColumn.Kind, what: UInt64, kind: UInt8
     ) -> Int {
         let key = FlagKey(
             feature: feature, missing: question.missing.index, what: what, kind: kind)
         if let column = flagColumns[key] { return column }
         flagColumns[key] = columns.count
         columns.append(
-            BinColumn(feature: feature, kind: question.kind, missing: question.missing))
+            BinColumn(feature: feature, kind: own, missing: question.missing))
         return columns.count - 1
     }
 
@@ -69,6 +88,14 @@ struct ColumnTable {
         }
         rankColumns = []
         flagColumns = [:]
+    }
+
+    /// The set that the question looks categories up in, where its column has those.
+    func set(_ question: Question, column: Int) -> Int? {
+        guard case .code = columns[column].kind, case .member(let set, _) = question.kind else {
+            return nil
+        }
+        return set
     }
 
     /// The question's rank in its column, 1 or more.
@@ -124,6 +151,15 @@ final class LaidOutColumns: Sendable {
                 made.kind = kind
                 made.count = UInt32(clamping: own.count)
                 words += own
+            case .code(let reading):
+                made.kind = UInt8(CT_CODE.rawValue)
+                made.reading = reading.rawValue
+            case .codeByte(let reading):
+                made.kind = UInt8(CT_CODE_BYTE.rawValue)
+                made.reading = reading.rawValue
+            case .codeBit(let reading):
+                made.kind = UInt8(CT_CODE_BIT.rawValue)
+                made.reading = reading.rawValue
             }
             laid.append(made)
         }
@@ -152,9 +188,14 @@ final class LaidOutColumns: Sendable {
         if let least = set.first, least < 0 || greatest / 64 > Int64(set.count) * 4 + 4 {
             return (UInt8(CT_LISTED_MEMBER.rawValue), set.map { UInt64(bitPattern: $0) })
         }
-        var words = [UInt64](repeating: 0, count: Int(greatest / 64) + 1)
+        return (UInt8(CT_MEMBER.rawValue), bits(set))
+    }
+
+    /// Categories from 0, which `set` is not far above, as bits.
+    static func bits(_ set: [Int64]) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: Int((set.last ?? 0) / 64) + 1)
         for category in set { words[Int(category / 64)] |= 1 << UInt64(category % 64) }
-        return (UInt8(CT_MEMBER.rawValue), words)
+        return words
     }
 
     /// Valid as long as this object.

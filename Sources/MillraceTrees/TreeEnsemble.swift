@@ -24,8 +24,8 @@ package struct TreeEnsemble: Sendable, Equatable {
         case right
         /// NaN is taken for 0.
         case zero
-        /// NaN and values of at most 1e-35 (the float32) in magnitude, LightGBM's kZeroThreshold, go
-        /// left.
+        /// NaN, and values of at most 1e-35 (the float32, LightGBM's kZeroThreshold) in
+        /// magnitude, go left.
         case zeroOrNaNLeft
         /// The same, right.
         case zeroOrNaNRight

@@ -53,7 +53,7 @@ package final class TreeLayout: Sendable {
         featureCount = ensemble.featureCount
         targetCount = ensemble.targetCount
         treeCount = ensemble.roots.count
-        var table = ColumnTable(featureCount: ensemble.featureCount)
+        var table = ColumnTable(ensemble)
         var columnOfNode = [Int32](repeating: 0, count: ensemble.nodeCount)
         for node in columnOfNode.indices {
             let question = Question(

@@ -22,6 +22,8 @@ struct TreeSketch {
     private(set) var nodes: [Node] = []
     /// From left to right.
     private(set) var leaves: [Int] = []
+    /// Nodes that ask for a set.
+    private(set) var memberCount = 0
 
     /// A leaf's number is a byte.
     private static let depthMax = 8
@@ -33,13 +35,14 @@ struct TreeSketch {
         // Up to 64 values are looked up within registers.
         let values = shape == CT_GENERIC ? leaves.count : 1 << depth
         let lookUp = values > 64 ? 60.0 : 0
+        let sets = Double(memberCount) * 4
         let asking =
             switch shape {
             case CT_PERFECT: 1.5 * Double(1 << depth)
             case CT_OBLIVIOUS: 3 * Double(depth)
             default: 3.1 * Double(nodes.count)
             }
-        return Self.perTree + asking + lookUp
+        return Self.perTree + asking + sets + lookUp
     }
 
     /// Nil where the tree is too large for a block.
@@ -65,6 +68,7 @@ struct TreeSketch {
                 continue
             }
             let node = Int(place)
+            if ensemble.rules[node].reading != nil { memberCount += 1 }
             if parent >= 0 {
                 if isRight {
                     nodes[parent].right = nodes.count
@@ -84,7 +88,9 @@ struct TreeSketch {
             nodes.append(Node(index: node, leftLeaves: leaves.count))
         }
         depth = deepest
-        if isOblivious, deepest == shallowest, (1...Self.depthMax).contains(deepest) {
+        if memberCount > 0 {
+            shape = CT_GENERIC  // only there sets are looked up
+        } else if isOblivious, deepest == shallowest, (1...Self.depthMax).contains(deepest) {
             shape = CT_OBLIVIOUS
         } else if (1...Self.depthMax).contains(deepest),
             1.5 * Double(1 << deepest) < 3.1 * Double(nodes.count)

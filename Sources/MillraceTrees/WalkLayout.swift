@@ -10,12 +10,17 @@ final class WalkLayout: Sendable {
     private let wide: AlignedArray<ct_node32>
     private let roots: AlignedArray<UInt32>
     private let leafOf: AlignedArray<UInt32>
+    /// Empty where no node looks categories up.
+    private let sets: AlignedArray<ct_set>
+    private let setWords: AlignedArray<UInt64>
 
     init(_ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32]) {
         isWide =
-            table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(UInt16.max)
+            table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(CT_SET16)
+            || ensemble.sets.count >= Int(CT_HIGH16)
         columns = LaidOutColumns(
             table.columns, sets: ensemble.sets, comparing: ensemble.comparing)
+        (sets, setWords) = Self.sets(ensemble, table)
         var builder = Builder(ensemble, table, columnOfNode, isWide: isWide)
         roots = AlignedArray(repeating: 0, count: ensemble.roots.count)
         depths = AlignedArray(repeating: 0, count: ensemble.roots.count)
@@ -26,6 +31,23 @@ final class WalkLayout: Sendable {
         narrow = builder.narrow
         wide = builder.wide
         leafOf = builder.leafOf
+    }
+
+    /// Sets that are looked up by category; the others are empty.
+    private static func sets(
+        _ ensemble: TreeEnsemble, _ table: ColumnTable
+    ) -> (AlignedArray<ct_set>, AlignedArray<UInt64>) {
+        guard table.isLookedUp.contains(true) else {
+            return (AlignedArray([], or: ct_set()), AlignedArray([], or: 0))
+        }
+        var sets: [ct_set] = []
+        var words: [UInt64] = []
+        for (set, isLookedUp) in zip(ensemble.sets, table.isLookedUp) {
+            let bits = isLookedUp ? LaidOutColumns.bits(set) : []
+            sets.append(ct_set(first_word: words.count, words: UInt32(clamping: bits.count)))
+            words += bits
+        }
+        return (AlignedArray(sets, or: ct_set()), AlignedArray(words, or: 0))
     }
 
     /// Memory of the tree's nodes and what its leaves lead to.
@@ -43,6 +65,10 @@ final class WalkLayout: Sendable {
         unsafe wall.roots = UnsafePointer(roots.base)
         unsafe wall.depths = UnsafePointer(depths.base)
         unsafe wall.leaf_of = UnsafePointer(leafOf.base)
+        if sets.count > 0 {
+            unsafe wall.sets = UnsafePointer(sets.base)
+            unsafe wall.set_words = UnsafePointer(setWords.base)
+        }
         return unsafe wall
     }
 
@@ -90,9 +116,14 @@ final class WalkLayout: Sendable {
                         rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
                         comparing: ensemble.comparing)
                     let column = Int(columnOfNode[node])
-                    set(
-                        at, child: count, column: column,
-                        rank: table.rank(question, column: column))
+                    if let index = table.set(question, column: column) {
+                        let mark = isWide ? Int(CT_SET32) : Int(CT_SET16)
+                        set(at, child: count, column: column | mark, rank: index)
+                    } else {
+                        set(
+                            at, child: count, column: column,
+                            rank: table.rank(question, column: column))
+                    }
                     let left = ensemble.left[node]
                     let right = ensemble.right[node]
                     below.append((question.isSwapped ? right : left, count))

@@ -115,9 +115,10 @@ struct RandomEnsemble {
         let way = missing[numbers.below(missing.count)]
         if hasSets, numbers.chance(0.4) {
             let isWide = numbers.chance(0.2)
+            let setLimit = [3, 70, 256, 400][numbers.below(4)]
             let categories = Set(
                 (0..<numbers.below(8)).map { _ in
-                    Int64(numbers.below(isWide ? 100_000 : 70)) - (isWide ? 50_000 : 0)
+                    Int64(numbers.below(isWide ? 100_000 : setLimit)) - (isWide ? 50_000 : 0)
                 })
             let reading = TreeEnsemble.CategoryReading.allCases[numbers.below(3)]
             return (feature, .member(set: ensemble.addSet(categories), reading), way)
@@ -155,6 +156,7 @@ struct RandomEnsemble {
                 if numbers.chance(0.1) { return .nan }
                 var value = pool[numbers.below(pool.count)]
                 if numbers.chance(0.3) { value = Double.random(in: -4...70, using: &numbers) }
+                if numbers.chance(0.1) { value = Double(250 + numbers.below(160)) }
                 if numbers.chance(0.2) { value = value.rounded() }
                 return ensemble.comparing == .float32 ? Double(Float(value)) : value
             }

@@ -38,8 +38,11 @@ typedef struct {
 enum ct_kind {
     CT_RANK = 0,
     CT_EQUAL = 1,
-    CT_MEMBER = 2,       // of a set of bits
-    CT_LISTED_MEMBER = 3,  // of a sorted list of int64
+    CT_MEMBER = 2,         // of a set of bits: 1, else 0
+    CT_LISTED_MEMBER = 3,  // of a sorted list of int64: 1, else 0
+    CT_CODE = 4,           // in wide bins: the category, or one that no set has
+    CT_CODE_BYTE = 5,      // in narrow bins: in which byte of a set of 256 bits it is
+    CT_CODE_BIT = 6,       // and which bit there
 };
 
 enum ct_missing {
@@ -81,9 +84,16 @@ void ct_bin_wide16(
 void ct_bin_wide32(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint32_t *bins);
 
-/// Above all ranks but "never" (the type's greatest).
+/// Above all ranks but "never" (the type's greatest). As a category: one that each set's rule about
+/// missing values has put above, so that it counts as a member.
 #define CT_HIGH16 0xfffe
 #define CT_HIGH32 0xfffffffeu
+/// The same in 8 bits of a category, and a category that is in no set.
+#define CT_NARROW_HIGH 254
+#define CT_NARROW_NO_CATEGORY 255
+/// In the column of a walk's node: it asks whether the category is in the set that `rank` names.
+#define CT_SET16 0x8000
+#define CT_SET32 0x80000000u
 
 /// A node of a walk. Its children lie side by side; a leaf is its own child and has the rank
 /// "never".
@@ -138,6 +148,12 @@ typedef struct {
     int rows;
 } ct_block;
 
+/// Categories as bits, from 0.
+typedef struct {
+    size_t first_word;
+    uint32_t words;
+} ct_set;
+
 /// Trees for walking from the root, 16 rows at a time, or 8 trees of a single row.
 typedef struct {
     bool is_wide;       // ct_node32 over 32-bit bins, else ct_node16 over 16-bit ones
@@ -146,6 +162,9 @@ typedef struct {
     const uint32_t *depths;
     /// By node, of leaves.
     const uint32_t *leaf_of;
+    /// NULL where no node asks for a set.
+    const ct_set *sets;
+    const uint64_t *set_words;
 } ct_walk_trees;
 
 /// Adds the leaves of trees `first` to `end`, in this order.
@@ -168,11 +187,20 @@ typedef struct {
     uint8_t left_leaves;  // CT_GENERIC: leaves below the left child
 } ct_block_node;
 
+/// A node of a CT_GENERIC tree that asks for a set; it comes among the nodes as well.
+typedef struct {
+    uint32_t column;  // place of the CT_CODE_BYTE bins; those of CT_CODE_BIT follow
+    uint32_t set;     // of 256 bits
+    uint16_t slot;    // place among the tree's nodes
+} ct_block_member;
+
 typedef struct {
     uint64_t first_node;
+    uint64_t first_member;
     /// Of the values of the tree's leaves, left to right, in `leaf_values` and in `leaf_of`.
     uint64_t first_leaf;
     uint16_t nodes;
+    uint16_t members;
     uint16_t leaves;
     uint8_t shape;  // ct_shape
     uint8_t depth;
@@ -182,6 +210,9 @@ typedef struct {
 typedef struct {
     const ct_block_tree *trees;
     const ct_block_node *nodes;
+    const ct_block_member *members;
+    /// 32 bytes each.
+    const uint8_t *sets;
     /// Of CT_SINGLE, of the type that is summed in; readable 64 numbers behind a tree's first.
     const void *leaf_values;
     /// The leaf's index in `ct_leaves`.
