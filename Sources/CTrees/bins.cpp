@@ -72,33 +72,34 @@ uint32_t category_of(
 /// Categories, whole in wide bins, as byte or bit in narrow ones.
 template <class Number, class Bin>
 void bin_codes(
-    const ct_column &column, const ct_view &view, size_t row, int rows, Bin high, Bin *bins) {
-    for (int i = 0; i < rows; i++) {
+    const ct_column &column, const ct_view &view, size_t row, int rows, int apart, Bin high,
+    Bin *bins) {
+    for (int i = 0; i < rows; i++, bins += apart) {
         Number value = taken(value_at<Number>(view, row + i), column.missing);
         if (column.kind == CT_CODE) {
             // Sets have no categories as large (ColumnTable.categoryMax); the greatest number of
             // the type is the rank that nothing reaches, which leaves rely on.
             uint32_t none = uint32_t(high) - 1;
-            bins[i] = Bin(category_of(column, value, 0xffff - 3, high, none));
+            *bins = Bin(category_of(column, value, 0xffff - 3, high, none));
             continue;
         }
         uint32_t code = category_of(
             column, value, CT_NARROW_HIGH - 1, CT_NARROW_HIGH, CT_NARROW_NO_CATEGORY);
-        bins[i] = Bin(column.kind == CT_CODE_BYTE ? code / 8 : 1u << (code % 8));
+        *bins = Bin(column.kind == CT_CODE_BYTE ? code / 8 : 1u << (code % 8));
     }
 }
 
 template <class Number, class Bin>
 void bin_flags(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
-    Bin high, Bin *bins) {
+    int apart, Bin high, Bin *bins) {
     auto numbers = static_cast<const Number *>(all.numbers);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++, bins += apart) {
         Number value = taken(value_at<Number>(view, row + i), column.missing);
         bool holds = column.kind == CT_EQUAL ? value == numbers[column.first]
                                              : is_member(column, all.words, value);
         bool is_high = std::isnan(value) && (column.missing & CT_NAN_IS_HIGH);
-        bins[i] = is_high ? high : Bin(holds);
+        *bins = is_high ? high : Bin(holds);
     }
 }
 
@@ -106,14 +107,14 @@ void bin_flags(
 template <class Number, class Bin>
 void bin_ranks(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
-    Bin high, Bin *bins) {
+    int apart, Bin high, Bin *bins) {
     const Number *sorted = static_cast<const Number *>(all.numbers) + column.first;
     bool is_table = column.count > CT_SHORT_LIST && column.count <= CT_NARROW_THRESHOLDS;
     if (is_table) sorted += CT_TABLE - 256;
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++, bins += apart) {
         Number value = taken(value_at<Number>(view, row + i), column.missing);
         bool is_high = std::isnan(value) && (column.missing & CT_NAN_IS_HIGH);
-        bins[i] = is_high ? high : Bin(rank_of(sorted, column.count, value));
+        *bins = is_high ? high : Bin(rank_of(sorted, column.count, value));
     }
 }
 
@@ -136,67 +137,72 @@ CT_AVX512 inline unsigned at_most(const double *sixteen, double value) {
 template <class Number, class Bin>
 CT_AVX512 void bin_ranks_at_once(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
-    Bin high, Bin *bins) {
+    int apart, Bin high, Bin *bins) {
     const Number *table = static_cast<const Number *>(all.numbers) + column.first;
     bool is_short = column.count <= CT_SHORT_LIST;
     auto place = static_cast<const char *>(view.base) + row * view.stride;
-    for (int i = 0; i < rows; i++, place += view.stride) {
+    for (int i = 0; i < rows; i++, place += view.stride, bins += apart) {
         Number value;
         std::memcpy(&value, place, sizeof value);
         if (column.missing) value = taken(value, column.missing);
         unsigned rank = at_most(table, value);
         if (!is_short) rank = rank * 16 + at_most(table + 16 + rank * 16, value);
         bool is_high = (column.missing & CT_NAN_IS_HIGH) && std::isnan(value);
-        bins[i] = is_high ? high : Bin(rank);
+        *bins = is_high ? high : Bin(rank);
     }
 }
 #endif
 
 template <class Number, class Bin>
 void bin(
-    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, Bin high,
-    Bin *bins) {
+    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, int apart,
+    Bin high, Bin *bins) {
     bool is_at_once = ct_has_blocks();
     for (uint32_t c = 0; c < all.count; c++, bins += stride) {
         const ct_column &column = all.columns[c];
         const ct_view &view = features[column.feature];
         if (column.kind >= CT_CODE) {
-            bin_codes<Number>(column, view, row, rows, high, bins);
+            bin_codes<Number>(column, view, row, rows, apart, high, bins);
         } else if (column.kind != CT_RANK) {
-            bin_flags<Number>(all, column, view, row, rows, high, bins);
+            bin_flags<Number>(all, column, view, row, rows, apart, high, bins);
 #ifdef CT_X86
         } else if (is_at_once && column.count <= CT_NARROW_THRESHOLDS) {
-            bin_ranks_at_once<Number>(all, column, view, row, rows, high, bins);
+            bin_ranks_at_once<Number>(all, column, view, row, rows, apart, high, bins);
 #endif
         } else {
-            bin_ranks<Number>(all, column, view, row, rows, high, bins);
+            bin_ranks<Number>(all, column, view, row, rows, apart, high, bins);
         }
     }
 }
 
 template <class Bin>
 void bin_any(
-    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, Bin high,
-    Bin *bins) {
-    all.is_double ? bin<double>(all, features, row, rows, stride, high, bins)
-                  : bin<float>(all, features, row, rows, stride, high, bins);
+    const ct_columns &all, const ct_view *features, size_t row, int rows, int stride, int apart,
+    Bin high, Bin *bins) {
+    all.is_double ? bin<double>(all, features, row, rows, stride, apart, high, bins)
+                  : bin<float>(all, features, row, rows, stride, apart, high, bins);
 }
 
 }  // namespace
 
 void ct_bin_narrow(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins) {
-    bin_any(*columns, features, row, rows, CT_BLOCK_ROWS, uint8_t(255), bins);
+    bin_any(*columns, features, row, rows, CT_BLOCK_ROWS, 1, uint8_t(255), bins);
+}
+
+void ct_bin_rows(
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins) {
+    bin_any(*columns, features, row, rows, 1, CT_ROW_COLUMNS, uint8_t(255), bins);
 }
 
 void ct_bin_wide16(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint16_t *bins) {
     int stride = rows == 1 ? 1 : CT_BLOCK_ROWS;
-    bin_any(*columns, features, row, rows, stride, uint16_t(CT_HIGH16), bins);
+    bin_any(*columns, features, row, rows, stride, 1, uint16_t(CT_HIGH16), bins);
 }
 
 void ct_bin_wide32(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint32_t *bins) {
     int stride = rows == 1 ? 1 : CT_BLOCK_ROWS;
-    bin_any(*columns, features, row, rows, stride, uint32_t(CT_HIGH32), bins);
+    bin_any(*columns, features, row, rows, stride, 1, uint32_t(CT_HIGH32), bins);
 }

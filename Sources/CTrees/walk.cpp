@@ -93,6 +93,16 @@ void walk_trees(
             depth = trees.depths[own] > depth ? trees.depths[own] : depth;
         }
         descend<Kind, count, 1, 0>(trees, bins, depth, at);
+        if (leaves.giving == CT_SINGLE && leaves.targets == 1) {
+            // In a register: a sum in memory would make each tree wait for the one before.
+            auto values = static_cast<const Sum *>(leaves.values);
+            auto sums = static_cast<Sum *>(block.sums);
+            Sum sum = sums[0];
+            for (uint32_t i = 0; i < count && tree + i < end; i++)
+                sum += values[trees.leaf_of[at[i]]];
+            sums[0] = sum;
+            continue;
+        }
         for (uint32_t i = 0; i < count && tree + i < end; i++) {
             uint32_t leaf = trees.leaf_of[at[i]];
             millrace::add_leaves<Sum>(leaves, block, tree + i, 0, 1, &leaf);

@@ -7,8 +7,10 @@ final class BlockLayout: Sendable {
     /// Rows from which on a block is less work than as many walks.
     let rowsMin: Int
     let columns: LaidOutColumns
-    private let trees: AlignedArray<ct_block_tree>
-    private let nodes: AlignedArray<ct_block_node>
+    /// Work of a block, in the unit of `TreeSketch`.
+    let cost: Double
+    let trees: AlignedArray<ct_block_tree>
+    let nodes: AlignedArray<ct_block_node>
     private let members: AlignedArray<ct_block_member>
     /// 4 words each.
     private let sets: AlignedArray<UInt64>
@@ -37,6 +39,7 @@ final class BlockLayout: Sendable {
             walkCost += TreeSketch.walkCost(depth: Int(depths[tree]))
         }
         guard blockCost > 0, builder.columns.count <= Self.columnLimit else { return nil }
+        cost = blockCost
         rowsMin = max(2, Int((blockCost / walkCost).rounded(.up)))
         isHere = builder.isHere
         columns = LaidOutColumns(

@@ -15,6 +15,7 @@ package final class TreeLayout: Sendable {
     let leaves: LaidOutLeaves
     let walks: WalkLayout
     let blocks: BlockLayout?
+    let rows: RowLayout?
     let runs: [Run]
     let divisor: Double
     let scale: Double
@@ -70,6 +71,7 @@ package final class TreeLayout: Sendable {
             ? BlockLayout(
                 ensemble, table, columnOfNode: columnOfNode, depths: walks.depths, leaves: leaves)
             : nil
+        rows = blocks.flatMap { RowLayout($0) }
         runs = Self.runs(blocks, walks)
         divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
         scale = ensemble.scale

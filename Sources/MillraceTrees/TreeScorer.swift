@@ -27,6 +27,7 @@ internal import CTrees
     private let wideColumns: ct_columns
     private let blocks: ct_block_trees
     private let narrowColumns: ct_columns
+    private let rowTrees: ct_row_trees
     private let views: AlignedArray<ct_view>
     private let walksSomeOfBlock: Bool
     private let tileBlocks: Int
@@ -46,12 +47,17 @@ internal import CTrees
         unsafe wideColumns = layout.walks.columns.wall
         unsafe blocks = layout.blocks?.wall ?? ct_block_trees()
         unsafe narrowColumns = layout.blocks?.columns.wall ?? ct_columns()
+        unsafe rowTrees = layout.rows?.wall ?? ct_row_trees()
         unsafe views = AlignedArray(repeating: unsafe ct_view(), count: layout.featureCount)
         walksSomeOfBlock = layout.runs.contains { !$0.isInBlocks }
         // Trees that are single leaves have no column, but a place where they would look.
         wideBytes =
             max(1, layout.walks.columns.count) * Self.blockRows * (layout.walks.isWide ? 4 : 2)
-        narrowBytes = max(1, layout.blocks?.columns.count ?? 0) * Self.blockRows
+        // A block's bins lie column by column, or row by row.
+        narrowBytes =
+            max(
+                layout.blocks?.columns.count ?? 1,
+                layout.rows == nil ? 1 : Int(CT_ROW_COLUMNS)) * Self.blockRows
         let sumCount = layout.targetCount * Self.blockRows
         let blockBytes = wideBytes + narrowBytes + sumCount * 8
         tileBlocks = max(1, min(Self.tileBlocksMax, Self.tileBytes / blockBytes))
@@ -125,21 +131,28 @@ internal import CTrees
         return unsafe block
     }
 
-    /// Whether so many rows are less work in a block than as walks.
-    private func isBlock(_ rows: Int32) -> Bool {
-        layout.blocks.map { Int(rows) >= $0.rowsMin } ?? false
+    /// How the trees of `BlockLayout` are scored; all others are walked.
+    private enum Way { case block, rows, walks }
+
+    private func way(_ rows: Int32) -> Way {
+        guard let blocks = layout.blocks else { return .walks }
+        if let few = layout.rows { return Int(rows) >= few.blockRowsMin ? .block : .rows }
+        return Int(rows) >= blocks.rowsMin ? .block : .walks
     }
 
     @unsafe private func bin(_ index: Int, _ block: inout ct_block) {
-        let isBlock = unsafe isBlock(block.rows)
-        if isBlock {
-            unsafe withUnsafePointer(to: narrowColumns) { columns in
-                unsafe ct_bin_narrow(
-                    columns, block.features, block.row, block.rows,
-                    narrowBins.base + index * narrowBytes)
+        let way = unsafe way(block.rows)
+        let narrow = unsafe narrowBins.base + index * narrowBytes
+        unsafe withUnsafePointer(to: narrowColumns) { columns in
+            switch way {
+            case .block:
+                unsafe ct_bin_narrow(columns, block.features, block.row, block.rows, narrow)
+            case .rows:
+                unsafe ct_bin_rows(columns, block.features, block.row, block.rows, narrow)
+            case .walks: break
             }
         }
-        guard !isBlock || walksSomeOfBlock else { return }
+        guard way == .walks || walksSomeOfBlock else { return }
         let isWide = layout.walks.isWide
         let bins = unsafe UnsafeMutableRawPointer(wideBins.base + index * wideBytes)
         unsafe withUnsafePointer(to: wideColumns) { columns in
@@ -160,12 +173,18 @@ internal import CTrees
         _ block: inout ct_block
     ) {
         let (first, end) = (run.trees.lowerBound, run.trees.upperBound)
-        if run.isInBlocks, unsafe isBlock(block.rows) {
+        let way: Way = run.isInBlocks ? unsafe way(block.rows) : .walks
+        let narrow = unsafe narrowBins.base + index * narrowBytes
+        switch way {
+        case .block:
             unsafe withUnsafePointer(to: blocks) { trees in
-                unsafe ct_blocks(
-                    trees, first, end, narrowBins.base + index * narrowBytes, leaves, &block)
+                unsafe ct_blocks(trees, first, end, narrow, leaves, &block)
             }
-        } else {
+        case .rows:
+            unsafe withUnsafePointer(to: rowTrees) { trees in
+                unsafe ct_rows(trees, first, end, narrow, leaves, &block)
+            }
+        case .walks:
             unsafe withUnsafePointer(to: walks) { walks in
                 unsafe ct_walk(
                     walks, first, end, wideBins.base + index * wideBytes, leaves, &block)

@@ -74,11 +74,17 @@ typedef struct {
     const uint64_t *words;
 } ct_columns;
 
+/// Columns that a row in rows can have, and the distance of two rows' bins.
+#define CT_ROW_COLUMNS 128
+
 /// Bins of up to CT_BLOCK_ROWS rows from `row` on: `bins[column * CT_BLOCK_ROWS + i]`. Rows of the
 /// block that are not there get no bins.
 void ct_bin_narrow(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins);
-/// The same into 16 or 32 bits. The bins of a single row lie side by side: `bins[column]`.
+/// The same, row by row: `bins[i * CT_ROW_COLUMNS + column]`.
+void ct_bin_rows(
+    const ct_columns *columns, const ct_view *features, size_t row, int rows, uint8_t *bins);
+/// As ct_bin_narrow into 16 or 32 bits. The bins of a single row lie side by side: `bins[column]`.
 void ct_bin_wide16(
     const ct_columns *columns, const ct_view *features, size_t row, int rows, uint16_t *bins);
 void ct_bin_wide32(
@@ -154,7 +160,7 @@ typedef struct {
     uint32_t words;
 } ct_set;
 
-/// Trees for walking from the root, 16 rows at a time, or 8 trees of a single row.
+/// Trees for walking from the root, 16 rows at a time, or 16 trees of a single row.
 typedef struct {
     bool is_wide;       // ct_node32 over 32-bit bins, else ct_node16 over 16-bit ones
     const void *nodes;
@@ -225,6 +231,39 @@ bool ct_has_blocks(void);
 /// Adds the leaves of trees `first` to `end`, in this order.
 void ct_blocks(
     const ct_block_trees *trees, uint32_t first, uint32_t end, const uint8_t *bins,
+    const ct_leaves *leaves, const ct_block *block);
+
+/// 64 questions that are asked of a row at once: of perfect trees one's nodes, from 1 on, of
+/// oblivious ones the levels of several.
+typedef struct {
+    uint8_t columns[64];
+    uint8_t ranks[64];
+} ct_questions;
+
+typedef struct {
+    uint32_t questions;
+    /// Of an oblivious tree: the place of its last level's answer.
+    uint8_t first_answer;
+    uint8_t shape;  // CT_PERFECT of depth 1 to 6, or CT_OBLIVIOUS
+    uint8_t depth;
+    uint64_t first_leaf;  // as in ct_block_tree
+} ct_row_tree;
+
+/// The trees of ct_block_trees for few rows: all nodes of a tree are asked at once. Needs AVX-512
+/// with VBMI.
+typedef struct {
+    const ct_row_tree *trees;
+    const ct_questions *questions;
+    const void *leaf_values;
+    const uint32_t *leaf_of;
+} ct_row_trees;
+
+/// Whether this processor and build have it.
+bool ct_has_rows(void);
+
+/// Adds the leaves of trees `first` to `end`, in this order; bins as ct_bin_rows writes them.
+void ct_rows(
+    const ct_row_trees *trees, uint32_t first, uint32_t end, const uint8_t *bins,
     const ct_leaves *leaves, const ct_block *block);
 
 /// Begins a block: sums are `base` (by target, of the summed type) or 0 where it is NULL.
