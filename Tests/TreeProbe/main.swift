@@ -12,6 +12,11 @@ import MillraceTrees
 // TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
 //     Prints the rows per second of one thread, median of some rounds. Without --output: the last
 //     output of floating-point numbers.
+// TreeProbe load MODEL
+//     Prints the seconds from the file to a session that is ready, and the process's peak memory.
+// TreeProbe fuzz FOLDER COUNT SEED [--first NUMBER]
+//     Loads COUNT damaged copies of the folder's files, and scores with those that load; prints how
+//     many were refused, and why. `--first NUMBER` with COUNT 1 makes the mutant of that number again.
 //
 // ROWS holds float64 numbers, FEATURES a row. Where the model runs is chosen as `millrace` does it,
 // or named by --engine. ONNX Runtime is looked for in MILLRACE_ENGINES.
@@ -20,6 +25,8 @@ let usage = """
     usage: TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME]
                              [--best-iteration]
            TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
+           TreeProbe load MODEL [--engine NAME]
+           TreeProbe fuzz FOLDER COUNT SEED [--first NUMBER]
     """
 let engineFolder = unsafe getenv("MILLRACE_ENGINES").map { unsafe String(cString: $0) }
 var words = Array(CommandLine.arguments.dropFirst(2))
@@ -28,6 +35,7 @@ let usesBestIteration = words.contains("--best-iteration")
 words.removeAll { $0 == "--best-iteration" }
 let wantedEngine = option("--engine")
 let wantedOutput = option("--output")
+let wantedFirst = option("--first")
 
 let engines: [any Engine] = [
     OnnxTreesEngine(),
@@ -164,10 +172,38 @@ func time(_ words: [String]) throws(Failure) {
     print(rates.sorted()[rounds / 2])
 }
 
+func measureLoad(_ words: [String]) throws(Failure) {
+    guard words.count == 1 else { throw Failure(usage) }
+    let start = seconds()
+    let (model, engine) = try load(words[0])
+    let loaded = seconds()
+    let outputs = model.signature.outputs.map { $0.name }
+    _ = try session(model, outputs: outputs, maxRows: 512)
+    let end = seconds()
+    let file = Fuzz.size(words[0])
+    let peak = Fuzz.peakBytes()
+    print(
+        "\(engine): \(file / 1_000_000) MB, model in \(Fuzz.rounded(loaded - start)) s, session "
+            + "after \(Fuzz.rounded(end - start)) s; peak \(peak / 1_000_000) MB, "
+            + "\(Fuzz.rounded(Double(peak) / Double(max(1, file)))) times the file")
+}
+
+func fuzz(_ words: [String]) throws(Failure) {
+    guard words.count == 3, let count = UInt64(words[1]), let seed = UInt64(words[2]),
+        let first = UInt64(wantedFirst ?? "0")
+    else { throw Failure(usage) }
+    // Without ONNX Runtime: what trees decline is counted, not run.
+    let own = engines.filter { $0.name == "trees" }
+    var fuzz = try Fuzz(folder: words[0], seed: seed, engines: own)
+    try fuzz.run(first..<(first + count))
+}
+
 do throws(Failure) {
     switch CommandLine.arguments.dropFirst().first {
     case "predict": try predict(words)
     case "time": try time(words)
+    case "load": try measureLoad(words)
+    case "fuzz": try fuzz(words)
     default: throw Failure(usage)
     }
 } catch {
