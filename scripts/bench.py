@@ -39,8 +39,9 @@ class Case:
 
 
 TREES = Case("fraud_gbt on trees", "gbt", "trees", 1.40)
+RUNTIME = Case("fraud_gbt on onnxruntime", "gbt", "onnxruntime", 0.80)
 MLP = Case("fraud_mlp on onnxruntime", "mlp", "onnxruntime", 0.75)
-CASES = [TREES, Case("fraud_gbt on onnxruntime", "gbt", "onnxruntime", 0.80), MLP]
+CASES = [TREES, RUNTIME, MLP]
 
 
 # Runs over all records
@@ -174,7 +175,7 @@ RATIO_HEAD = ["| run | loop, records/CPU-s | millrace, records/CPU-s | millrace,
 
 
 def ratio_tables(bench, rounds, full):
-    """Rows, and the pairs of TREES, from which other measurements start."""
+    """Rows, and the runs of each case on one lane, from which other measurements start."""
     kinds = {"one lane": {}}
     if full:
         kinds |= {"one lane, with `millrace-model` header": {"header": True},
@@ -201,7 +202,7 @@ def ratio_tables(bench, rounds, full):
             rows.append(pairs[case, kind].row(f"{case.label}, {kind}", target))
     for case, own in debian.items():
         rows.append(own.row(f"{case.label}, one lane, both on Debian's librdkafka"))
-    return rows, pairs[TREES, "one lane"]
+    return rows, {case: pairs[case, "one lane"] for case in CASES}
 
 
 # A worker that runs on
@@ -310,10 +311,11 @@ def feed(bench, topic, rate, seconds):
          str(seconds)], stdout=subprocess.PIPE, text=True)
 
 
-def latency_at(bench, rate):
+def latency_at(bench, case, rate):
     """Feeds a running worker at that rate; the figures are those after the warm-up."""
     source, sink = bench.fresh_topic(), bench.fresh_topic()
-    file = bench.pipeline(source, sink, "gbt", http={"listen": "127.0.0.1:0"})
+    file = bench.pipeline(
+        source, sink, case.model, engine=case.engine, http={"listen": "127.0.0.1:0"})
     with Service(bench, file) as service:
         service.ready_after()
         feeding = feed(bench, source, rate, FEED_SECONDS)
@@ -331,15 +333,15 @@ def latency_at(bench, rate):
     return result
 
 
-def latency_row(bench, rate):
-    """The median of three by p99."""
-    runs = [latency_at(bench, rate) for _ in range(3)]
+def latency_rows(bench, case, rate):
+    """The median of three by p99, behind one that warms the broker, a JVM, and is not counted."""
+    runs = [latency_at(bench, case, rate) for _ in range(4)][1:]
     middle = sorted(runs, key=lambda run: run.p99_ms)[1]
     each = ", ".join(f"{run.p99_ms:.1f}" for run in runs)
     met = verdict_of(middle.within >= 0.99)
     return [
-        f"| latency at {count(middle.reached)} records/s (asked for: {count(rate)}, half of the "
-        f"rate above), p50 | {middle.p50_ms:.1f} ms | |",
+        f"| {case.label}: latency at {count(middle.reached)} records/s (asked for: {count(rate)}, "
+        f"half of the rate above), p50 | {middle.p50_ms:.1f} ms | |",
         f"| the same, p99 (of three runs: {each}) | {middle.p99_ms:.1f} ms "
         f"| {LATENCY_TARGET_MS} ms: {met} ({middle.within:.2%} within it) |"]
 
@@ -431,23 +433,34 @@ def machine_lines(bench, pairs):
         f" medians of {pairs} interleaved pairs.", ""]
 
 
+def latency_table(bench):
+    """Only what a record waits, at half of what one run over all records reached."""
+    rows = ["| one lane | measured | target |", "|---|---|---|"]
+    for case in (RUNTIME, TREES):
+        rows += latency_rows(bench, case, run_worker(bench, case).per_second / 2)
+    return rows
+
+
 def measure(bench, arguments):
+    if arguments.part == "latency":
+        return "\n".join(machine_lines(bench, 1) + latency_table(bench)) + "\n"
     full = arguments.part != "quick"
-    rows, gbt = ratio_tables(bench, arguments.pairs, full)
+    rows, runs = ratio_tables(bench, arguments.pairs, full)
     if full:
         say("start-up time")
         started = start_seconds(bench)
-        say("latency")
-        rate = median(gbt.worker, "per_second") / 2
+        rates = {case: median(own.worker, "per_second") / 2 for case, own in runs.items()}
+        trees = runs[TREES].worker
         rows += [
-            "", f"| {TREES.label}, one lane | measured | target |", "|---|---|---|",
-            *latency_row(bench, rate),
+            "", "| one lane | measured | target |", "|---|---|---|",
+            *latency_rows(bench, RUNTIME, rates[RUNTIME]),
+            *latency_rows(bench, TREES, rates[TREES]),
             f"| resident memory, steady (second half of a run) "
-            f"| {median(gbt.worker, 'steady_mib'):.0f} MiB | |",
-            f"| resident memory, peak | {median(gbt.worker, 'peak_mib'):.0f} MiB | |",
+            f"| {median(trees, 'steady_mib'):.0f} MiB | |",
+            f"| resident memory, peak | {median(trees, 'peak_mib'):.0f} MiB | |",
             f"| start to `/readyz` 200, warm disk, median of 5 | {started:.2f} s "
             f"| {START_TARGET_SECONDS} s: {verdict_of(started <= START_TARGET_SECONDS)} |",
-            scrape_row(bench, rate),
+            scrape_row(bench, rates[TREES]),
             "", "| file to file, lanes by default | measured | target |", "|---|---|---|",
             *score_rows(bench, min(3, arguments.pairs))]
     return "\n".join(machine_lines(bench, arguments.pairs) + rows) + "\n"
@@ -455,15 +468,15 @@ def measure(bench, arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("part", nargs="?", choices=["all", "quick"], default="all")
+    parser.add_argument("part", nargs="?", choices=["all", "quick", "latency"], default="all")
     parser.add_argument("--records", type=int, default=2_000_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
                         default=REPOSITORY / ".build" / "release" / "millrace")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    if arguments.write and arguments.part == "quick":
-        complain("--write needs the whole table; leave out 'quick'")
+    if arguments.write and arguments.part != "all":
+        complain(f"--write needs the whole table; leave out '{arguments.part}'")
     if not arguments.binary.exists():
         complain(f"no binary {arguments.binary}")
     table = measure(prepare(arguments), arguments)

@@ -138,17 +138,22 @@ template <class Number, class Bin>
 CT_AVX512 void bin_ranks_at_once(
     const ct_columns &all, const ct_column &column, const ct_view &view, size_t row, int rows,
     int apart, Bin high, Bin *bins) {
+    // Copies: what is stored to `bins` might be anything that a pointer leads to.
     const Number *table = static_cast<const Number *>(all.numbers) + column.first;
-    bool is_short = column.count <= CT_SHORT_LIST;
-    auto place = static_cast<const char *>(view.base) + row * view.stride;
-    for (int i = 0; i < rows; i++, place += view.stride, bins += apart) {
+    const bool is_short = column.count <= CT_SHORT_LIST;
+    const uint8_t missing = column.missing;
+    const bool is_taken = missing & ~CT_NAN_IS_HIGH;
+    const Bin above = missing & CT_NAN_IS_HIGH ? high : Bin(0);
+    const ptrdiff_t stride = view.stride;
+    auto place = static_cast<const char *>(view.base) + ptrdiff_t(row) * stride;
+    for (int i = 0; i < rows; i++, place += stride, bins += apart) {
         Number value;
         std::memcpy(&value, place, sizeof value);
-        if (column.missing) value = taken(value, column.missing);
+        if (is_taken) value = taken(value, missing);
         unsigned rank = at_most(table, value);
         if (!is_short) rank = rank * 16 + at_most(table + 16 + rank * 16, value);
-        bool is_high = (column.missing & CT_NAN_IS_HIGH) && std::isnan(value);
-        *bins = is_high ? high : Bin(rank);
+        // NaN is above no threshold: its rank is 0 where it is not above all.
+        *bins = std::isnan(value) ? above : Bin(rank);
     }
 }
 #endif

@@ -138,7 +138,7 @@ template <class Sum>
 void begin(const ct_leaves &leaves, const Sum *base, const ct_block &block) {
     auto sums = static_cast<Sum *>(block.sums);
     for (uint32_t k = 0; k < leaves.targets; k++) {
-        for (int i = 0; i < CT_BLOCK_ROWS; i++) {
+        for (int i = 0; i < block.rows; i++) {
             sums[k * CT_BLOCK_ROWS + i] = base ? base[k] : Sum(0);
             if (block.is_set) block.is_set[k * CT_BLOCK_ROWS + i] = false;
         }

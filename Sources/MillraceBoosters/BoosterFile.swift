@@ -50,7 +50,8 @@ extension BoosterFile {
 
 /// The values that codes from 0 stand for, where a model takes codes and records have values.
 enum Categories: Equatable {
-    case texts([String])
+    /// nil has a code that no text has.
+    case texts([String?])
     case numbers([Double])
 }
 

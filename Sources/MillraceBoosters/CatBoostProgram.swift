@@ -77,7 +77,7 @@ struct CatBoostLoader {
                 if known.contains(where: { $0.map(CatBoostLoader.wholeNumber) == .some(nil) }) {
                     type = .string
                     // A place for each hash, so that what has no text is met by none.
-                    texts[place] = .texts(known.map { $0 ?? "" })
+                    texts[place] = .texts(known)
                 }
                 places[feature.flatIndex] = place
                 inputs.append(ModelInput(name: names[place], type: type, rowShape: []))

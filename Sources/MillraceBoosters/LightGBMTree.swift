@@ -30,7 +30,7 @@ struct LightGBMTree {
     }
 
     /// Categories in the sets of all trees: their bits take 64 times the room when they are listed.
-    static let categoryLimit = 1 << 26
+    static let categoryLimit = 1 << 24
     /// LightGBM takes what is at most this large for zero. It has it as a float32.
     static let zeroLimit = Double(Float(1e-35))
 

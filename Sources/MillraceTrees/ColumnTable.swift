@@ -129,6 +129,8 @@ final class LaidOutColumns: Sendable {
         var numbers: [Double] = []
         var words: [UInt64] = []
         var laid: [ct_column] = []
+        // A set that many splits ask for is kept once.
+        var keptSets: [Int: (kind: UInt8, first: Int, count: Int)] = [:]
         for column in columns {
             var made = ct_column()
             made.feature = UInt32(clamping: column.feature)
@@ -146,11 +148,16 @@ final class LaidOutColumns: Sendable {
                 numbers.append(value)
             case .member(let set, let reading):
                 made.reading = reading.rawValue
-                made.first = words.count
-                let (kind, own) = Self.words(sets[set])
-                made.kind = kind
-                made.count = UInt32(clamping: own.count)
-                words += own
+                if keptSets[set] == nil {
+                    let (kind, own) = Self.words(sets[set])
+                    keptSets[set] = (kind, words.count, own.count)
+                    words += own
+                }
+                if let kept = keptSets[set] {
+                    made.kind = kept.kind
+                    made.first = kept.first
+                    made.count = UInt32(clamping: kept.count)
+                }
             case .code(let reading):
                 made.kind = UInt8(CT_CODE.rawValue)
                 made.reading = reading.rawValue

@@ -183,6 +183,8 @@ private struct ProgramChecker {
                 "has trees of \(ensemble.featureCount) features for \(shape.width) columns")
         }
         guard ensemble.targetCount > 0 else { throw invalid("has trees without a target") }
+        // A scorer keeps something a feature, too.
+        columns += min(ensemble.featureCount, Self.widthLimit)
         do {
             layouts[shapes.count] = try TreeLayout(ensemble)
         } catch {

@@ -133,7 +133,7 @@ import MillraceCore
 
     /// The places of an input's texts.
     private func look(
-        up input: Int, _ shape: CheckedProgram.Shape, in list: [String]
+        up input: Int, _ shape: CheckedProgram.Shape, in list: [String?]
     ) throws(ModelError) -> MatrixPlace {
         let first = takeViews(shape.width)
         bindings.append(.input(input, first: first, width: shape.width))

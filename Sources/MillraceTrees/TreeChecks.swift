@@ -11,7 +11,7 @@ enum TreeChecks {
     /// Features that a row may have; a table of columns is kept by feature.
     static let featureLimit = 1 << 22
     /// Numbers that come out for a row.
-    static let targetLimit = 1 << 20
+    static let targetLimit = 1 << 16
 
     static func check(_ ensemble: TreeEnsemble) throws(TreeError) {
         guard ensemble.featureCount >= 0, ensemble.featureCount <= featureLimit else {
@@ -65,6 +65,9 @@ enum TreeChecks {
             guard leaf >= 0, Int(leaf) < ensemble.leafCount,
                 line.terms.allSatisfy({ $0.feature >= 0 && $0.feature < ensemble.featureCount })
             else { throw TreeError("leaf \(leaf) is linear in a feature that is not there") }
+            guard !line.constant.isNaN else {
+                throw TreeError("leaf \(leaf) is linear with a constant that is not a number")
+            }
         }
     }
 

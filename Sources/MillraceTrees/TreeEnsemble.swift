@@ -203,10 +203,11 @@ package struct TreeEnsemble: Sendable, Equatable {
     /// Adds a tree.
     package mutating func addTree(root: Child) { roots.append(Self.word(root)) }
 
+    /// A negative index becomes one that no ensemble has.
     private static func word(_ child: Child) -> Int32 {
         switch child {
-        case .node(let index): Int32(clamping: index)
-        case .leaf(let index): ~Int32(clamping: index)
+        case .node(let index): index < 0 ? .max : Int32(clamping: index)
+        case .leaf(let index): ~(index < 0 ? .max : Int32(clamping: index))
         }
     }
 }

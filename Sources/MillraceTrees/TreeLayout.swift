@@ -19,7 +19,7 @@ package final class TreeLayout: Sendable {
     let runs: [Run]
     let divisor: Double
     let scale: Double
-    /// Of the type that is summed; nil where all are 0.
+    /// Of the type that is summed; nil where there are none.
     let base: Base?
     let addsBaseFirst: Bool
     let treeCount: Int
@@ -76,9 +76,7 @@ package final class TreeLayout: Sendable {
         divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
         scale = ensemble.scale
         addsBaseFirst = ensemble.basePlace == .first
-        base =
-            ensemble.base.contains { $0 != 0 }
-            ? Base(ensemble.base, ensemble.summing) : nil
+        base = ensemble.base.isEmpty ? nil : Base(ensemble.base, ensemble.summing)
     }
 
     /// How the trees are scored, for people.

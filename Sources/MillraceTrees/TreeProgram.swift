@@ -48,8 +48,8 @@ package struct TreeProgram: Sendable {
         case input(Int, as: Number)
         case cast(Matrix, to: Number)
         /// float64: the place of each text of the string input of this index in the list; NaN where
-        /// it is none of them.
-        case encodeTexts(Int, [String])
+        /// it is none of them. nil has a place that no text finds.
+        case encodeTexts(Int, [String?])
         /// float64: the place of each number, a float64, in the list; NaN where it is none of them.
         case encodeNumbers(Matrix, [Double])
         /// Columns side by side; all of one type.

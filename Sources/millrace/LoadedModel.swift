@@ -30,7 +30,7 @@ struct LoadedModel: Sendable {
             do throws(ModelError) {
                 model = try engine.load(path: path)
             } catch {
-                guard error.kind == .declined else { throw error }
+                guard error.kind == .declined else { throw Self.told(error, of: declined) }
                 let reason = Self.reason(error, path: path)
                 declined.append(Declined(engine: engine.name, reason: reason))
                 continue
@@ -48,6 +48,13 @@ struct LoadedModel: Sendable {
             return
         }
         throw Self.refused(path, by: declined, choice: choice, knowing: knowing)
+    }
+
+    /// Where an engine's library is missing, why another one that needs none does not run the file.
+    private static func told(_ error: ModelError, of declined: [Declined]) -> ModelError {
+        guard error.kind == .libraryMissing, let first = declined.first else { return error }
+        return ModelError(
+            error.kind, "\(error.message); \(first.engine) does not run it: \(first.reason)")
     }
 
     /// No engine knows the file.

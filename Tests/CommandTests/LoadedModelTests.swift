@@ -61,6 +61,16 @@ private struct FakeEngine: Engine {
         #expect(log == [])
     }
 
+    @Test func whereALibraryIsMissingTheOtherReasonIsToldToo() {
+        let without = FakeEngine(name: "onnxruntime", error: ModelError(.libraryMissing, "none"))
+        let (_, error, _) = load([trees, without])
+        #expect(error?.kind == .libraryMissing)
+        #expect(
+            error?.message
+                == "\(Self.path): none; trees does not run it: node 'MatMul' is none of trees"
+        )
+    }
+
     @Test func oneThatDeclinesGivesWay() {
         let (loaded, _, log) = load([trees, runtime])
         #expect(loaded?.engine == "onnxruntime")

@@ -329,7 +329,7 @@ import Testing
         }
         #expect(
             message(of: lines.joined(separator: "\n")).contains(
-                "more than 67108864 categories in all sets"))
+                "more than 16777216 categories in all sets"))
     }
 
     /// Bytes changed, taken away, doubled: refused or run, never a trap.

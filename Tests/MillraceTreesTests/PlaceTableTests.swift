@@ -22,6 +22,9 @@ import Testing
         }
         #expect(place("a", in: TextTable([])).isNaN)
         #expect(place("b", in: TextTable(["a", "b", "b"])) == 1)
+        #expect(place("", in: TextTable(["a", nil, "b"])).isNaN)
+        #expect(place("b", in: TextTable(["a", nil, "b"])) == 2)
+        #expect(place("", in: TextTable([nil, "", "b"])) == 1)
     }
 
     @Test func findsEachNumberInItsPlace() {
