@@ -28,8 +28,9 @@ package struct CatBoostEngine: Engine {
     private static func isBinary(_ head: [UInt8]) -> Bool { head.starts(with: "CBM1".utf8) }
 
     package func load(path: String) throws(ModelError) -> any Model {
-        let file = try BoosterFile(path: path, kind: "a CatBoost model")
-        return try TreeModel(program(file), path: path)
+        // The file's bytes are gone when the trees are laid out.
+        let program = try program(BoosterFile(path: path, kind: "a CatBoost model"))
+        return try TreeModel(program, path: path)
     }
 
     /// What the file computes.

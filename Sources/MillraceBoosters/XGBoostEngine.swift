@@ -74,8 +74,9 @@ package struct XGBoostEngine: Engine {
     }
 
     package func load(path: String) throws(ModelError) -> any Model {
-        let file = try BoosterFile(path: path, kind: "an XGBoost model")
-        return try TreeModel(program(file), path: path)
+        // The file's bytes are gone when the trees are laid out.
+        let program = try program(BoosterFile(path: path, kind: "an XGBoost model"))
+        return try TreeModel(program, path: path)
     }
 
     /// What the file computes.

@@ -36,6 +36,40 @@ struct BinColumn: Sendable {
     let missing: Missing
     /// Of a rank: sorted, each once, when the layout is done.
     var thresholds: [Double] = []
+    /// Thresholds from which on those that came twice are thrown away: boosters that bin features
+    /// ask for the same few a million times.
+    private var sortFrom = 1 << 12
+
+    init(feature: Int, kind: Kind, missing: Missing) {
+        self.feature = feature
+        self.kind = kind
+        self.missing = missing
+    }
+
+    /// Adds a threshold, not NaN.
+    mutating func note(_ threshold: Double) {
+        if thresholds.count >= sortFrom {
+            sortThresholds()
+            sortFrom = max(sortFrom, 2 * thresholds.count)
+        }
+        thresholds.append(threshold)
+    }
+
+    /// Sorts the thresholds and leaves each once.
+    mutating func sortThresholds() {
+        var sorted = thresholds
+        thresholds = []
+        sorted.sort()
+        var count = 0
+        for threshold in sorted {
+            // -0 and 0 are one threshold.
+            if count > 0, sorted[count - 1] == threshold { continue }
+            sorted[count] = threshold
+            count += 1
+        }
+        sorted.removeSubrange(count...)
+        thresholds = sorted
+    }
 }
 
 /// A split as the kernel asks it: whether the column's bin is at least the threshold's rank. Where

@@ -22,9 +22,10 @@ final class BlockLayout: Sendable {
     /// Nil where no tree gains.
     init?(
         _ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32],
-        depths: AlignedArray<UInt32>, leaves: LaidOutLeaves
+        ranks: NodeRanks, depths: AlignedArray<UInt32>, leaves: LaidOutLeaves
     ) {
-        var builder = Builder(ensemble, table, columnOfNode, isSingle: leaves.giving == CT_SINGLE)
+        var builder = Builder(
+            ensemble, table, columnOfNode, ranks)
         var blockCost = 0.0
         var walkCost = 0.0
         for tree in ensemble.roots.indices {
@@ -49,11 +50,16 @@ final class BlockLayout: Sendable {
         members = AlignedArray(builder.members, or: ct_block_member())
         sets = AlignedArray(builder.sets, or: 0)
         isDouble = leaves.isDouble
+        let isSingle = leaves.giving == CT_SINGLE
+        let valueCount = isSingle ? builder.leafOf.count : 0
         // Look-ups read 64 values from a tree's first.
-        let values = builder.values + Array(repeating: 0, count: 64)
-        doubles = AlignedArray(isDouble ? values : [], or: 0)
-        singles = AlignedArray(isDouble ? [] : values.map { Float($0) }, or: 0)
-        leafOf = AlignedArray(builder.leafOf, or: 0)
+        doubles = AlignedArray(repeating: 0, count: isDouble ? valueCount + 64 : 0)
+        singles = AlignedArray(repeating: 0, count: isDouble ? 0 : valueCount + 64)
+        for index in 0..<valueCount {
+            let value = ensemble.leafValues[Int(builder.leafOf[index])].value
+            if isDouble { doubles[index] = value } else { singles[index] = Float(value) }
+        }
+        leafOf = AlignedArray(isSingle ? [] : builder.leafOf, or: 0)
     }
 
     /// Bins of a block stay within what a processor keeps at hand: 4 MiB.
@@ -83,15 +89,14 @@ final class BlockLayout: Sendable {
         let ensemble: TreeEnsemble
         let table: ColumnTable
         let columnOfNode: [Int32]
-        let isSingle: Bool
+        let ranks: NodeRanks
         private(set) var isHere: [Bool] = []
         private(set) var trees: [ct_block_tree] = []
         private(set) var nodes: [ct_block_node] = []
         private(set) var members: [ct_block_member] = []
         private(set) var sets: [UInt64] = []
         private(set) var columns: [BinColumn] = []
-        /// Of single-valued leaves, by the trees' leaves from left to right; else `leafOf`.
-        private(set) var values: [Double] = []
+        /// Of the ensemble's leaves, by the trees' leaves from left to right.
         private(set) var leafOf: [UInt32] = []
         /// Where the pieces of a table's column are in `columns`, one after the other; by column
         /// and piece.
@@ -109,12 +114,12 @@ final class BlockLayout: Sendable {
 
         init(
             _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
-            isSingle: Bool
+            _ ranks: NodeRanks
         ) {
             self.ensemble = ensemble
             self.table = table
             self.columnOfNode = columnOfNode
-            self.isSingle = isSingle
+            self.ranks = ranks
         }
 
         mutating func skip() {
@@ -127,7 +132,7 @@ final class BlockLayout: Sendable {
             var tree = ct_block_tree()
             tree.first_node = UInt64(nodes.count)
             tree.first_member = UInt64(members.count)
-            tree.first_leaf = UInt64(isSingle ? values.count : leafOf.count)
+            tree.first_leaf = UInt64(leafOf.count)
             tree.shape = UInt8(sketch.shape.rawValue)
             tree.depth = UInt8(clamping: sketch.depth)
             switch sketch.shape {
@@ -135,10 +140,9 @@ final class BlockLayout: Sendable {
             case CT_OBLIVIOUS: addOblivious(sketch)
             default: addGeneric(sketch)
             }
-            let leafEnd = isSingle ? values.count : leafOf.count
             tree.nodes = UInt16(clamping: nodes.count - Int(tree.first_node))
             tree.members = UInt16(clamping: members.count - Int(tree.first_member))
-            tree.leaves = UInt16(clamping: leafEnd - Int(tree.first_leaf))
+            tree.leaves = UInt16(clamping: leafOf.count - Int(tree.first_leaf))
             trees.append(tree)
         }
 
@@ -185,11 +189,7 @@ final class BlockLayout: Sendable {
         }
 
         private mutating func add(leaf: Int) {
-            if isSingle {
-                values.append(ensemble.leafValues[leaf].value)
-            } else {
-                leafOf.append(UInt32(clamping: leaf))
-            }
+            leafOf.append(UInt32(clamping: leaf))
         }
 
         /// - Parameter slot: the node's place in a generic tree.
@@ -201,7 +201,7 @@ final class BlockLayout: Sendable {
             if let set = table.set(question, column: column) {
                 return member(question, set, column, slot: slot)
             }
-            let rank = table.rank(question, column: column)
+            let rank = ranks[node]
             let width = Int(CT_NARROW_THRESHOLDS)
             let whole = table.columns[column]
             // "Above all" has a rank behind the last threshold, in the last piece.

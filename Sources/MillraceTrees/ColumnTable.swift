@@ -44,9 +44,7 @@ struct ColumnTable {
                     BinColumn(feature: feature, kind: .rank, missing: question.missing))
             }
             let column = Int(rankColumns[key])
-            if !question.threshold.isNaN {
-                columns[column].thresholds.append(question.threshold)
-            }
+            if !question.threshold.isNaN { columns[column].note(question.threshold) }
             return column
         case .equal(let value):
             return flag(
@@ -77,15 +75,7 @@ struct ColumnTable {
 
     /// Sorts the thresholds and leaves each once.
     mutating func finish() {
-        for index in columns.indices {
-            var sorted = columns[index].thresholds
-            columns[index].thresholds = []
-            sorted.sort()
-            var kept: [Double] = []
-            // -0 and 0 are one threshold.
-            for threshold in sorted where kept.last != threshold { kept.append(threshold) }
-            columns[index].thresholds = kept
-        }
+        for index in columns.indices { columns[index].sortThresholds() }
         rankColumns = []
         flagColumns = [:]
     }

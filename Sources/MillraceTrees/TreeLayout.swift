@@ -65,11 +65,13 @@ package final class TreeLayout: Sendable {
         }
         table.finish()
         leaves = LaidOutLeaves(ensemble, leafOfTree: Self.leafOfTree(ensemble))
-        walks = WalkLayout(ensemble, table, columnOfNode: columnOfNode)
+        let ranks = NodeRanks(ensemble, table, columnOfNode: columnOfNode)
+        walks = WalkLayout(ensemble, table, columnOfNode: columnOfNode, ranks: ranks)
         blocks =
             loops == .best && ct_has_blocks()
             ? BlockLayout(
-                ensemble, table, columnOfNode: columnOfNode, depths: walks.depths, leaves: leaves)
+                ensemble, table, columnOfNode: columnOfNode, ranks: ranks, depths: walks.depths,
+                leaves: leaves)
             : nil
         rows = blocks.flatMap { RowLayout($0) }
         runs = Self.runs(blocks, walks)

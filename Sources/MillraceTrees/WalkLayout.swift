@@ -14,14 +14,16 @@ final class WalkLayout: Sendable {
     private let sets: AlignedArray<ct_set>
     private let setWords: AlignedArray<UInt64>
 
-    init(_ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32]) {
+    init(
+        _ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32], ranks: NodeRanks
+    ) {
         isWide =
             table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(CT_SET16)
             || ensemble.sets.count >= Int(CT_HIGH16)
         columns = LaidOutColumns(
             table.columns, sets: ensemble.sets, comparing: ensemble.comparing)
         (sets, setWords) = Self.sets(ensemble, table)
-        var builder = Builder(ensemble, table, columnOfNode, isWide: isWide)
+        var builder = Builder(ensemble, table, columnOfNode, ranks, isWide: isWide)
         roots = AlignedArray(repeating: 0, count: ensemble.roots.count)
         depths = AlignedArray(repeating: 0, count: ensemble.roots.count)
         for tree in ensemble.roots.indices {
@@ -76,6 +78,7 @@ final class WalkLayout: Sendable {
         let ensemble: TreeEnsemble
         let table: ColumnTable
         let columnOfNode: [Int32]
+        let ranks: NodeRanks
         let isWide: Bool
         let narrow: AlignedArray<ct_node16>
         let wide: AlignedArray<ct_node32>
@@ -86,11 +89,13 @@ final class WalkLayout: Sendable {
         private var below: [(place: Int32, at: Int)] = []
 
         init(
-            _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32], isWide: Bool
+            _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
+            _ ranks: NodeRanks, isWide: Bool
         ) {
             self.ensemble = ensemble
             self.table = table
             self.columnOfNode = columnOfNode
+            self.ranks = ranks
             self.isWide = isWide
             let total = ensemble.nodeCount + ensemble.leafCount
             narrow = AlignedArray(repeating: ct_node16(), count: isWide ? 0 : total)
@@ -122,7 +127,7 @@ final class WalkLayout: Sendable {
                     } else {
                         set(
                             at, child: count, column: column,
-                            rank: table.rank(question, column: column))
+                            rank: ranks[node])
                     }
                     let left = ensemble.left[node]
                     let right = ensemble.right[node]

@@ -16,7 +16,8 @@ import MillraceTrees
 //     Prints the seconds from the file to a session that is ready, and the process's peak memory.
 // TreeProbe fuzz FOLDER COUNT SEED [--first NUMBER]
 //     Loads COUNT damaged copies of the folder's files, and scores with those that load; prints how
-//     many were refused, and why. `--first NUMBER` with COUNT 1 makes the mutant of that number again.
+//     many were refused, and why. With COUNT 1 `--first NUMBER` makes the mutant of that number
+//     again.
 //
 // ROWS holds float64 numbers, FEATURES a row. Where the model runs is chosen as `millrace` does it,
 // or named by --engine. ONNX Runtime is looked for in MILLRACE_ENGINES.
