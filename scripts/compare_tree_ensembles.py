@@ -18,10 +18,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 def run_probe(probe, folder, entry):
     """What TreeProbe tells of each output, with the numbers as `values`; or why there is none."""
     with tempfile.NamedTemporaryFile() as out:
-        options = ["--best-iteration"] if entry["best"] else []
         done = subprocess.run(
             [probe, "predict", folder / entry["file"], folder / f"{entry['name']}.rows",
-             str(entry["features"]), out.name, *options],
+             str(entry["features"]), out.name],
             capture_output=True, text=True, timeout=600,
             env={"MILLRACE_ENGINES": str(REPOSITORY / ".engines")} | os.environ)
         if done.returncode:

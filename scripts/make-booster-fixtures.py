@@ -121,11 +121,15 @@ def make_xgboost(tag):
         more = {}
         if names: more["feature_names"] = names
         if types: more.update(feature_types=types, enable_categorical="c" in types)
-        data = matrix(rows, **more)
+        if isinstance(booster, xgb.XGBClassifier):
+            prediction = booster.predict_proba(rows)[:, 1]
+            raw = booster.predict(rows, output_margin=True)
+        else:
+            data = matrix(rows, **more)
+            prediction, raw = booster.predict(data), booster.predict(data, output_margin=True)
         write_expected(name, {
             "file": os.path.basename(path), "library": "xgboost " + xgb.__version__,
-            "rows": numbers(rows), "prediction": numbers(booster.predict(data)),
-            "raw": numbers(booster.predict(data, output_margin=True))})
+            "rows": numbers(rows), "prediction": numbers(prediction), "raw": numbers(raw)})
         print(name, os.path.getsize(path))
 
     def train(name, y, rounds=6, form="json", X=X, names=None, types=None, rows=None, extra=None,
@@ -226,6 +230,11 @@ def make_xgboost(tag):
         {"objective": "binary:logistic", "max_depth": 4, "eta": 0.9}, a, 30, evals=[(b, "b")],
         early_stopping_rounds=4, verbose_eval=False)
     save("stopped", booster, 5)
+    # scikit-learn's wrapper notes itself in the file, and stops at best_iteration.
+    wrapper = xgb.XGBClassifier(
+        max_depth=4, learning_rate=0.9, n_estimators=30, early_stopping_rounds=4)
+    wrapper.fit(X[:300], binary[:300], eval_set=[(X[300:], binary[300:])], verbose=False)
+    save("wrapper-stopped", wrapper, 5)
     # Categories by their texts and numbers, which only this version keeps in its files.
     import pandas as pd
     cities = ["Rome", "Lima", "Oslo", "x y", "Bonn", "Nice"]

@@ -70,15 +70,18 @@ def xgboost_model(folder, name, params, rounds, kind="binary", suffix="ubj", qui
     stop = {"evals": [(matrix.slice(range(300)) if early else matrix, "some")],
             "early_stopping_rounds": 3} if early else {}
     booster = xgboost.train(usual | params, matrix, rounds, verbose_eval=False, **stop)
-    # As scikit-learn's wrappers have it; `Booster.predict` alone takes all trees.
-    until = (0, booster.best_iteration + 1) if early == "best" else (0, 0)
+    until = (0, 0)
+    if early == "best":
+        # scikit-learn's wrappers leave this note, and stop at the best iteration; `Booster.predict`
+        # takes all trees.
+        booster.set_attr(scikit_learn='{"_estimator_type": "classifier"}')
+        until = (0, booster.best_iteration + 1)
     rows = edge_rows(data, xgboost_thresholds(booster), single=True)
     more = {"iteration_range": until, "validate_features": False}
     say = {"prediction": booster.inplace_predict(to_single(rows), **more),
            "raw": booster.inplace_predict(to_single(rows), predict_type="margin", **more)}
     folder.store(name, "xgboost", suffix, booster.save_model, rows,
-                 [Output(role, values, FLOAT32) for role, values in say.items()], quick,
-                 best=early == "best")
+                 [Output(role, values, FLOAT32) for role, values in say.items()], quick)
 
 
 def logistic(**more):

@@ -161,9 +161,8 @@ class Folder:
         except (OSError, ValueError, KeyError):
             return False
 
-    def store(self, name, kind, suffix, model, rows, outputs, quick, best=False):
-        """`model`: bytes, or a function that writes the file at a path; `best`: whether only the
-        trees up to the best iteration count. NAME.json comes last, so
+    def store(self, name, kind, suffix, model, rows, outputs, quick):
+        """`model`: bytes, or a function that writes the file at a path. NAME.json comes last, so
         that a run that was ended begins this model anew."""
         file = self.path / f"{name}.{suffix}"
         # Under another extension than .json, which is the manifest's.
@@ -179,7 +178,7 @@ class Folder:
         np.concatenate([np.asarray(one.values, dtype="<f8").reshape(-1) for one in outputs]).tofile(
             self.path / f"{name}.expected")
         entry = {"name": name, "kind": kind, "file": file.name, "quick": quick, "rows": len(rows),
-                 "best": best, "features": rows.shape[1],
+                 "features": rows.shape[1],
                  "outputs": [one.told() for one in outputs], "stamp": self.stamp}
         new = self.path / f"{name}.json.new"
         new.write_text(json.dumps(entry, indent=1) + "\n")

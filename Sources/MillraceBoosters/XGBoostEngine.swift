@@ -5,13 +5,8 @@ package import MillraceTrees
 package struct XGBoostEngine: Engine {
     package let name = "trees"
 
-    private let usesBestIteration: Bool
-
-    /// - Parameter usesBestIteration: whether only the trees up to the iteration count that early
-    ///   stopping found best, as in scikit-learn's wrappers; `Booster.predict` uses all.
-    package init(usesBestIteration: Bool = false) {
-        self.usesBestIteration = usesBestIteration
-    }
+    /// Needs no library.
+    package init() {}
 
     /// What the first bytes show.
     private enum Form { case json, binaryJSON, oldBinary, dump, snapshot }
@@ -84,9 +79,7 @@ package struct XGBoostEngine: Engine {
         switch Self.form(file.bytes) {
         case .json, .binaryJSON:
             let isBinary = Self.form(file.bytes) == .binaryJSON
-            return try XGBoostLoader(
-                file, isBinary: isBinary, usesBestIteration: usesBestIteration
-            ).program()
+            return try XGBoostLoader(file, isBinary: isBinary).program()
         case .oldBinary:
             throw file.unsupported(
                 "XGBoost's old binary format; load it with XGBoost 1.x or 2.x and save it again "

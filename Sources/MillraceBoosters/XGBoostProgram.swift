@@ -10,16 +10,13 @@ struct XGBoostLoader {
     let file: BoosterFile
     let document: XGBoostDocument
     let objective: XGBoostObjective
-    /// Whether only the iterations up to `best_iteration` count.
-    let usesBestIteration: Bool
     private let format: String
     private let targets: Int
     private let features: Int
 
     /// Reads the file but for its trees.
-    init(_ file: BoosterFile, isBinary: Bool, usesBestIteration: Bool) throws(ModelError) {
+    init(_ file: BoosterFile, isBinary: Bool) throws(ModelError) {
         self.file = file
-        self.usesBestIteration = usesBestIteration
         format = isBinary ? "XGBoost UBJSON" : "XGBoost JSON"
         do throws(DocumentError) {
             document = try XGBoostDocument(file.bytes, isBinary: isBinary)
@@ -173,10 +170,13 @@ struct XGBoostLoader {
             ? margins : Array(repeating: margins[0], count: targets)
     }
 
-    /// How many trees count, from the first on.
+    /// How many trees count, from the first on: those that the tool that saved the file predicts
+    /// with. scikit-learn's wrappers, which leave a note of their own, stop at the iteration that
+    /// early stopping found best; `Booster.predict` uses all.
     private func usedTrees() throws(ModelError) -> Int {
         let all = document.treeTargets.count
-        guard usesBestIteration, let best = bestIteration else { return all }
+        let isWrapper = document.attribute("scikit_learn") != nil
+        guard isWrapper, let best = bestIteration else { return all }
         let starts = document.iterationStarts
         if !starts.isEmpty {
             guard best + 1 < starts.count else { return all }

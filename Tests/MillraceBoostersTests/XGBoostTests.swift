@@ -101,18 +101,14 @@ import Testing
         #expect(try load("xgb-binary-ubj.ubj").facts.format == "XGBoost UBJSON")
     }
 
-    /// As the wrappers for scikit-learn do.
-    @Test func canStopAtTheBestIteration() throws {
-        let file = try fixture("xgb-stopped.json")
-        func trees(_ engine: XGBoostEngine) throws -> Int {
-            let steps = try engine.program(file).steps
-            return steps.reduce(0) { count, step in
-                if case .trees(_, let ensemble) = step { ensemble.roots.count } else { count }
-            }
-        }
-        let all = try trees(engine)
-        let best = try trees(XGBoostEngine(usesBestIteration: true))
-        #expect(all == best + 4)
+    /// scikit-learn's wrappers stop at the best iteration, and note themselves in their files.
+    @Test func countsTreesAsTheToolThatSavedTheFile() throws {
+        let notes = try load("xgb-wrapper-stopped.json").facts.notes
+        let best = try #require(notes.first { $0.key == "best_iteration" })
+        #expect(best.value.hasSuffix("(the trees behind it do not count)"))
+        let booster = try load("xgb-stopped.json").facts.notes
+        let all = try #require(booster.first { $0.key == "best_iteration" })
+        #expect(all.value.hasSuffix("(all trees count)"))
     }
 
     @Test(arguments: [

@@ -6,7 +6,7 @@ import MillraceTrees
 
 // Scores raw rows with a model, for scripts that compare and time models: no JSON, no pipeline.
 //
-// TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME] [--best-iteration]
+// TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME]
 //     Scores all rows, in batches of changing size, and writes the outputs as float64, one after
 //     the other; prints a JSON line for each. Without OUTPUT: all.
 // TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
@@ -24,16 +24,12 @@ import MillraceTrees
 
 let usage = """
     usage: TreeProbe predict MODEL ROWS FEATURES OUT [OUTPUT...] [--engine NAME]
-                             [--best-iteration]
            TreeProbe time MODEL ROWS FEATURES BATCH SECONDS [--engine NAME] [--output NAME]
            TreeProbe load MODEL [--engine NAME]
            TreeProbe fuzz FOLDER COUNT SEED [--first NUMBER]
     """
 let engineFolder = unsafe getenv("MILLRACE_ENGINES").map { unsafe String(cString: $0) }
 var words = Array(CommandLine.arguments.dropFirst(2))
-// XGBoost's early stopping: as scikit-learn's wrappers count trees, or as `Booster.predict`.
-let usesBestIteration = words.contains("--best-iteration")
-words.removeAll { $0 == "--best-iteration" }
 let wantedEngine = option("--engine")
 let wantedOutput = option("--output")
 let wantedFirst = option("--first")
@@ -41,7 +37,7 @@ let wantedFirst = option("--first")
 let engines: [any Engine] = [
     OnnxTreesEngine(),
     OnnxEngine(searchFolders: engineFolder.map { [$0] } ?? []),
-    XGBoostEngine(usesBestIteration: usesBestIteration),
+    XGBoostEngine(),
     LightGBMEngine(),
     CatBoostEngine(),
 ]
