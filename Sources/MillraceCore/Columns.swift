@@ -77,6 +77,26 @@ extension FeatureColumns {
 }
 
 extension FeatureColumns {
+    /// Refuses columns that are not those of the inputs, in number, type and shape.
+    package func check(against inputs: [ModelInput]) throws(ModelError) {
+        guard columns.count == inputs.count else {
+            throw ModelError(
+                .inference, "\(columns.count) columns for a model with \(inputs.count) inputs")
+        }
+        for (column, input) in zip(columns, inputs) {
+            let hasShape =
+                column.rowShape.count == input.rowShape.count
+                && zip(column.rowShape, input.rowShape).allSatisfy { $1 == nil || $0 == $1 }
+            guard column.type == input.type, hasShape else {
+                throw ModelError(
+                    .inference,
+                    "column '\(column.name)' does not have type and shape of input '\(input.name)'")
+            }
+        }
+    }
+}
+
+extension FeatureColumns {
     /// Rows of zeros and empty texts; nil where an input leaves its width open or is too large.
     package convenience init?(zerosFor inputs: [ModelInput], rows: Int) {
         var columns: [FeatureColumn] = []

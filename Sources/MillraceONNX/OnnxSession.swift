@@ -50,21 +50,7 @@ final class OnnxSession: Session {
 
     private func bind(_ features: FeatureColumns) throws(ModelError) {
         bound = nil
-        guard features.columns.count == inputs.count else {
-            throw ModelError(
-                .inference,
-                "\(features.columns.count) columns for a model with \(inputs.count) inputs")
-        }
-        for (column, input) in zip(features.columns, inputs) {
-            let hasShape =
-                column.rowShape.count == input.rowShape.count
-                && zip(column.rowShape, input.rowShape).allSatisfy { $1 == nil || $0 == $1 }
-            guard column.type == input.type, hasShape else {
-                throw ModelError(
-                    .inference,
-                    "column '\(column.name)' does not have type and shape of input '\(input.name)'")
-            }
-        }
+        try features.check(against: inputs)
         padding = []
         if let fixedBatch {
             for column in features.columns {

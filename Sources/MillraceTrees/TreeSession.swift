@@ -45,20 +45,9 @@ final class TreeSession: Session {
 
     private func bind(_ features: FeatureColumns, start: Int) throws(ModelError) {
         bound = nil
-        guard features.columns.count == inputs.count else {
-            throw ModelError(
-                .inference,
-                "\(features.columns.count) columns for a model with \(inputs.count) inputs")
-        }
-        for (column, input) in zip(features.columns, inputs) {
-            guard column.type == input.type, column.rowShape == input.rowShape else {
-                throw ModelError(
-                    .inference,
-                    "column '\(column.name)' does not have type and shape of input '\(input.name)'")
-            }
-            guard start >= 0, start <= column.capacityRows else {
-                throw ModelError(.inference, "input '\(input.name)': rows outside of the batch")
-            }
+        try features.check(against: inputs)
+        for column in features.columns where start < 0 || start > column.capacityRows {
+            throw ModelError(.inference, "input '\(column.name)': rows outside of the batch")
         }
         plan.bind(features.columns, start: start)
         bound = features
