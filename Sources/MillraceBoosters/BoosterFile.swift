@@ -12,7 +12,7 @@ package struct BoosterFile: Sendable {
     /// - Parameter kind: "an XGBoost model", for the text about an empty file.
     package init(path: String, kind: String) throws(ModelError) {
         self.path = path
-        self.bytes = try FileBytes.read(
+        self.bytes = try ModelBytes.read(
             path, limit: Self.limitBytes, kind: kind, folderAdvice: "name the model file in it",
             sizeAdvice: "at most 8 GiB are possible")
     }
@@ -25,12 +25,12 @@ package struct BoosterFile: Sendable {
 
     /// The file is damaged, or was never a model.
     package func invalid(_ what: String) -> ModelError {
-        ModelError(.invalid, "\(path): \(FileBytes.printable(what))")
+        ModelError(.invalid, "\(path): \(ModelBytes.printable(what))")
     }
 
     /// The file is sound, but Millrace cannot run it.
     package func unsupported(_ what: String) -> ModelError {
-        ModelError(.unsupported, "\(path): \(FileBytes.printable(what))")
+        ModelError(.unsupported, "\(path): \(ModelBytes.printable(what))")
     }
 }
 

@@ -24,7 +24,7 @@ struct ModelFile {
     }
 
     private static func read(_ path: String) throws(ModelError) -> [UInt8] {
-        try FileBytes.read(
+        try ModelBytes.read(
             path, limit: limitBytes, kind: "an ONNX model",
             folderAdvice: "name the .onnx file in it",
             sizeAdvice: "at most 2 GiB are possible, keep large weights as external data beside "
@@ -81,9 +81,9 @@ struct ModelFile {
     }
 }
 
-private func systemMessage() -> String { FileBytes.systemMessage() }
+private func systemMessage() -> String { ModelBytes.systemMessage() }
 
 /// Text from a model or a library, fit for one line of a message.
 func printable(_ text: String, limit: Int = 400) -> String {
-    FileBytes.printable(text, limit: limit)
+    ModelBytes.printable(text, limit: limit)
 }

@@ -1,5 +1,6 @@
 /// Numbers for the wall: at one place for the life of the object, aligned to a cache line, which is
-/// what the widest registers want. Written by who makes it, then only read.
+/// what the widest registers want. Written by who makes it, then only read. An index outside of it
+/// gives the first element and sets none: no number of a file may trap.
 @safe final class AlignedArray<Element: BitwiseCopyable>: @unchecked Sendable {
     // Sendable: a layout fills it before it hands it on; a scorer's own never leaves its thread.
     let count: Int
@@ -9,9 +10,9 @@
     init(repeating value: Element, count: Int) {
         self.count = max(0, count)
         let raw = UnsafeMutableRawPointer.allocate(
-            byteCount: max(64, self.count * MemoryLayout<Element>.stride), alignment: 64)
+            byteCount: max(64, max(1, self.count) * MemoryLayout<Element>.stride), alignment: 64)
         unsafe base = raw.bindMemory(to: Element.self, capacity: max(1, self.count))
-        unsafe base.initialize(repeating: value, count: self.count)
+        unsafe base.initialize(repeating: value, count: max(1, self.count))
     }
 
     convenience init(_ elements: [Element], or value: Element) {

@@ -81,9 +81,10 @@ struct Question {
     let threshold: Double
     let isSwapped: Bool
 
-    init(
-        rule: TreeEnsemble.Rule, threshold: Double, comparing: TreeEnsemble.Precision
-    ) {
+    init(_ ensemble: TreeEnsemble, node: Int) {
+        let rule = ensemble.rules[node]
+        let threshold = ensemble.thresholds[node]
+        let comparing = ensemble.comparing
         var isSwapped: Bool
         var limit = Double.nan
         if let reading = rule.reading {

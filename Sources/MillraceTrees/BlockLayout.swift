@@ -20,16 +20,13 @@ final class BlockLayout: Sendable {
     private let isDouble: Bool
 
     /// Nil where no tree gains.
-    init?(
-        _ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32],
-        ranks: NodeRanks, depths: AlignedArray<UInt32>, leaves: LaidOutLeaves
-    ) {
-        var builder = Builder(
-            ensemble, table, columnOfNode, ranks)
+    init?(_ questions: NodeQuestions, depths: AlignedArray<UInt32>, leaves: LaidOutLeaves) {
+        let ensemble = questions.ensemble
+        var builder = Builder(questions: questions)
         var blockCost = 0.0
         var walkCost = 0.0
         for tree in ensemble.roots.indices {
-            guard let sketch = TreeSketch(ensemble, columnOfNode, root: ensemble.roots[tree]),
+            guard let sketch = TreeSketch(questions, root: ensemble.roots[tree]),
                 sketch.blockCost < 64 * TreeSketch.walkCost(depth: Int(depths[tree]))
             else {
                 builder.skip()
@@ -86,10 +83,7 @@ final class BlockLayout: Sendable {
     }
 
     private struct Builder {
-        let ensemble: TreeEnsemble
-        let table: ColumnTable
-        let columnOfNode: [Int32]
-        let ranks: NodeRanks
+        let questions: NodeQuestions
         private(set) var isHere: [Bool] = []
         private(set) var trees: [ct_block_tree] = []
         private(set) var nodes: [ct_block_node] = []
@@ -112,15 +106,7 @@ final class BlockLayout: Sendable {
         /// Categories below it are looked up in 256 bits.
         private static let categoryLimit = Int64(CT_NARROW_HIGH)
 
-        init(
-            _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
-            _ ranks: NodeRanks
-        ) {
-            self.ensemble = ensemble
-            self.table = table
-            self.columnOfNode = columnOfNode
-            self.ranks = ranks
-        }
+        init(questions: NodeQuestions) { self.questions = questions }
 
         mutating func skip() {
             isHere.append(false)
@@ -165,7 +151,7 @@ final class BlockLayout: Sendable {
                 var below: [Int32] = []
                 for place in level {
                     if place >= 0 {
-                        let (left, right) = sketch.children(ensemble, Int(place))
+                        let (left, right) = questions.children(of: Int(place))
                         nodes.append(question(Int(place)))
                         below += [left, right]
                     } else {
@@ -183,7 +169,7 @@ final class BlockLayout: Sendable {
             var place = sketch.root
             for _ in 0..<sketch.depth where place >= 0 {
                 nodes.append(question(Int(place)))
-                place = sketch.children(ensemble, Int(place)).0
+                place = questions.children(of: Int(place)).below
             }
             for leaf in sketch.leaves { add(leaf: leaf) }
         }
@@ -194,16 +180,14 @@ final class BlockLayout: Sendable {
 
         /// - Parameter slot: the node's place in a generic tree.
         private mutating func question(_ node: Int, slot: Int = 0) -> ct_block_node {
-            let question = Question(
-                rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
-                comparing: ensemble.comparing)
-            let column = Int(columnOfNode[node])
-            if let set = table.set(question, column: column) {
+            let question = questions.question(of: node)
+            let column = questions.column(of: node)
+            if let set = questions.table.set(question, column: column) {
                 return member(question, set, column, slot: slot)
             }
-            let rank = ranks[node]
+            let rank = questions.rank(of: node)
             let width = Int(CT_NARROW_THRESHOLDS)
-            let whole = table.columns[column]
+            let whole = questions.table.columns[column]
             // "Above all" has a rank behind the last threshold, in the last piece.
             let last = max(0, (whole.thresholds.count - 1) / width)
             let piece = min((rank - 1) / width, last)
@@ -218,11 +202,11 @@ final class BlockLayout: Sendable {
         private mutating func member(
             _ question: Question, _ set: Int, _ column: Int, slot: Int
         ) -> ct_block_node {
-            let categories = ensemble.sets[set]
+            let categories = questions.ensemble.sets[set]
             guard case .member(_, let reading) = question.kind,
                 (categories.last ?? 0) < Self.categoryLimit
             else {
-                var own = table.columns[column]
+                var own = questions.table.columns[column]
                 own.kind = question.kind
                 var made = ct_block_node()
                 let place = narrow(own, column, set)
@@ -230,7 +214,7 @@ final class BlockLayout: Sendable {
                 made.rank = 1
                 return made
             }
-            var codes = table.columns[column]
+            var codes = questions.table.columns[column]
             codes.kind = .codeByte(reading)
             let place = narrow(codes, column, -1)
             codes.kind = .codeBit(reading)
@@ -246,7 +230,7 @@ final class BlockLayout: Sendable {
         private mutating func setPlace(_ set: Int, isHigh: Bool) -> Int {
             let key = Piece(column: isHigh ? 1 : 0, index: set)
             if let place = setPlaces[key] { return place }
-            var bits = LaidOutColumns.bits(ensemble.sets[set])
+            var bits = LaidOutColumns.bits(questions.ensemble.sets[set])
             bits += Array(repeating: 0, count: 4 - bits.count)
             // What a missing value counts as.
             if isHigh { bits[3] |= 1 << UInt64(CT_NARROW_HIGH % 64) }

@@ -2,7 +2,7 @@ import Glibc
 package import MillraceCore
 
 /// Reading of model files, for all engines that read them whole.
-package enum FileBytes {
+package enum ModelBytes {
     /// The bytes of a regular file, of which there are at least one and at most `limit`.
     ///
     /// - Parameters:

@@ -1,31 +1,67 @@
-/// The rank of each node's threshold in its column, all found at once: column by column, whose
-/// thresholds then stay in the caches. In the order of the nodes of a large ensemble each look-up
-/// would wait for memory.
-struct NodeRanks {
-    /// By node of the ensemble; from 1 on.
-    private var ranks: [UInt32]
+/// What each node of an ensemble asks of which column: what all layouts are made from.
+struct NodeQuestions {
+    let ensemble: TreeEnsemble
+    let table: ColumnTable
+    /// By node of the ensemble.
+    private let columns: [Int32]
+    /// By node; from 1 on.
+    private let ranks: [UInt32]
 
-    /// - Parameter columnOfNode: of a table that is finished.
-    init(_ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32]) {
-        ranks = Array(repeating: 1, count: columnOfNode.count)
+    init(_ ensemble: TreeEnsemble) {
+        self.ensemble = ensemble
+        var table = ColumnTable(ensemble)
+        var columns = [Int32](repeating: 0, count: ensemble.nodeCount)
+        for node in columns.indices {
+            let column = table.column(
+                Question(ensemble, node: node), feature: Int(ensemble.features[node]))
+            columns[node] = Int32(clamping: column)
+        }
+        table.finish()
+        ranks = Self.ranks(ensemble, table, columns)
+        self.table = table
+        self.columns = columns
+    }
+
+    /// All ranks at once, column by column, whose thresholds then stay in the caches: in the order
+    /// of the nodes of a large ensemble each look-up would wait for memory.
+    private static func ranks(
+        _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columns: [Int32]
+    ) -> [UInt32] {
+        var ranks = [UInt32](repeating: 1, count: columns.count)
         // Where the nodes of each column begin in `nodes`; the nodes of a column follow each other.
         var starts = [Int](repeating: 0, count: table.columns.count + 1)
-        for column in columnOfNode { starts[Int(column) + 1] += 1 }
+        for column in columns { starts[Int(column) + 1] += 1 }
         for column in table.columns.indices { starts[column + 1] += starts[column] }
-        var nodes = [Int32](repeating: 0, count: columnOfNode.count)
-        for node in columnOfNode.indices {
-            let column = Int(columnOfNode[node])
+        var nodes = [Int32](repeating: 0, count: columns.count)
+        for node in columns.indices {
+            let column = Int(columns[node])
             nodes[starts[column]] = Int32(clamping: node)
             starts[column] += 1
         }
         for node in nodes {
             let node = Int(node)
-            let question = Question(
-                rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
-                comparing: ensemble.comparing)
-            ranks[node] = UInt32(clamping: table.rank(question, column: Int(columnOfNode[node])))
+            let rank = table.rank(Question(ensemble, node: node), column: Int(columns[node]))
+            ranks[node] = UInt32(clamping: rank)
         }
+        return ranks
     }
 
-    subscript(node: Int) -> Int { Int(ranks[node]) }
+    func question(of node: Int) -> Question { Question(ensemble, node: node) }
+
+    /// In `table`.
+    func column(of node: Int) -> Int { Int(columns[node]) }
+
+    func rank(of node: Int) -> Int { Int(ranks[node]) }
+
+    /// Where a row goes whose bin is below the rank, and where it goes else.
+    func children(of node: Int) -> (below: Int32, above: Int32) {
+        let (left, right) = (ensemble.left[node], ensemble.right[node])
+        return question(of: node).isSwapped ? (right, left) : (left, right)
+    }
+
+    /// Whether two nodes ask the same.
+    func areAlike(_ a: Int, _ b: Int) -> Bool {
+        columns[a] == columns[b] && ensemble.rules[a] == ensemble.rules[b]
+            && ensemble.thresholds[a] == ensemble.thresholds[b]
+    }
 }

@@ -54,39 +54,18 @@ package final class TreeLayout: Sendable {
         featureCount = ensemble.featureCount
         targetCount = ensemble.targetCount
         treeCount = ensemble.roots.count
-        var table = ColumnTable(ensemble)
-        var columnOfNode = [Int32](repeating: 0, count: ensemble.nodeCount)
-        for node in columnOfNode.indices {
-            let question = Question(
-                rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
-                comparing: ensemble.comparing)
-            let column = table.column(question, feature: Int(ensemble.features[node]))
-            columnOfNode[node] = Int32(clamping: column)
-        }
-        table.finish()
+        let questions = NodeQuestions(ensemble)
         leaves = LaidOutLeaves(ensemble, leafOfTree: Self.leafOfTree(ensemble))
-        let ranks = NodeRanks(ensemble, table, columnOfNode: columnOfNode)
-        walks = WalkLayout(ensemble, table, columnOfNode: columnOfNode, ranks: ranks)
+        walks = WalkLayout(questions)
         blocks =
             loops == .best && ct_has_blocks()
-            ? BlockLayout(
-                ensemble, table, columnOfNode: columnOfNode, ranks: ranks, depths: walks.depths,
-                leaves: leaves)
-            : nil
+            ? BlockLayout(questions, depths: walks.depths, leaves: leaves) : nil
         rows = blocks.flatMap { RowLayout($0) }
         runs = Self.runs(blocks, walks)
         divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
         scale = ensemble.scale
         addsBaseFirst = ensemble.basePlace == .first
         base = ensemble.base.isEmpty ? nil : Base(ensemble.base, ensemble.summing)
-    }
-
-    /// How the trees are scored, for people.
-    package var description: String {
-        let inBlocks = blocks.map { $0.isHere.count { $0 } } ?? 0
-        let walked = treeCount - inBlocks
-        if inBlocks == 0 { return "\(walked) trees walked" }
-        return "\(inBlocks) trees in blocks of 64 rows, \(walked) walked"
     }
 
     private static func leafOfTree(_ ensemble: TreeEnsemble) -> [Int] {

@@ -46,7 +46,7 @@ struct TreeSketch {
     }
 
     /// Nil where the tree is too large for a block.
-    init?(_ ensemble: TreeEnsemble, _ columnOfNode: [Int32], root: Int32) {
+    init?(_ questions: NodeQuestions, root: Int32) {
         self.root = root
         // A node waits with its parent's place and side until its place is known.
         var waiting: [(place: Int32, parent: Int, isRight: Bool, depth: Int)] = [
@@ -54,7 +54,8 @@ struct TreeSketch {
         ]
         var deepest = 0
         var shallowest = Int.max
-        var levels: [(feature: Int32, node: Int)] = []
+        // The first node of each level.
+        var levels: [Int] = []
         var isOblivious = true
         while let (place, parent, isRight, depth) = waiting.popLast() {
             if parent >= 0, isRight {
@@ -68,7 +69,7 @@ struct TreeSketch {
                 continue
             }
             let node = Int(place)
-            if ensemble.rules[node].reading != nil { memberCount += 1 }
+            if questions.ensemble.rules[node].reading != nil { memberCount += 1 }
             if parent >= 0 {
                 if isRight {
                     nodes[parent].right = nodes.count
@@ -77,11 +78,11 @@ struct TreeSketch {
                 }
             }
             if depth == levels.count {
-                levels.append((columnOfNode[node], node))
-            } else if !Self.askTheSame(ensemble, columnOfNode, levels[depth].node, node) {
+                levels.append(node)
+            } else if !questions.areAlike(levels[depth], node) {
                 isOblivious = false
             }
-            let (left, right) = Self.children(ensemble, node)
+            let (left, right) = questions.children(of: node)
             waiting.append((right, nodes.count, true, depth + 1))
             waiting.append((left, nodes.count, false, depth + 1))
             // Until the right child comes: the leaves before the left one.
@@ -99,25 +100,5 @@ struct TreeSketch {
         } else {
             shape = CT_GENERIC
         }
-    }
-
-    private static func askTheSame(
-        _ ensemble: TreeEnsemble, _ columnOfNode: [Int32], _ a: Int, _ b: Int
-    ) -> Bool {
-        columnOfNode[a] == columnOfNode[b] && ensemble.rules[a] == ensemble.rules[b]
-            && ensemble.thresholds[a] == ensemble.thresholds[b]
-    }
-
-    /// Where a row goes whose bin is below the rank, and where it goes else.
-    func children(_ ensemble: TreeEnsemble, _ node: Int) -> (Int32, Int32) {
-        Self.children(ensemble, node)
-    }
-
-    private static func children(_ ensemble: TreeEnsemble, _ node: Int) -> (Int32, Int32) {
-        let question = Question(
-            rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
-            comparing: ensemble.comparing)
-        let (left, right) = (ensemble.left[node], ensemble.right[node])
-        return question.isSwapped ? (right, left) : (left, right)
     }
 }

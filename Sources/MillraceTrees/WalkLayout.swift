@@ -14,16 +14,16 @@ final class WalkLayout: Sendable {
     private let sets: AlignedArray<ct_set>
     private let setWords: AlignedArray<UInt64>
 
-    init(
-        _ ensemble: TreeEnsemble, _ table: ColumnTable, columnOfNode: [Int32], ranks: NodeRanks
-    ) {
+    init(_ questions: NodeQuestions) {
+        let ensemble = questions.ensemble
+        let table = questions.table
         isWide =
             table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(CT_SET16)
             || ensemble.sets.count >= Int(CT_HIGH16)
         columns = LaidOutColumns(
             table.columns, sets: ensemble.sets, comparing: ensemble.comparing)
         (sets, setWords) = Self.sets(ensemble, table)
-        var builder = Builder(ensemble, table, columnOfNode, ranks, isWide: isWide)
+        var builder = Builder(questions, isWide: isWide)
         roots = AlignedArray(repeating: 0, count: ensemble.roots.count)
         depths = AlignedArray(repeating: 0, count: ensemble.roots.count)
         for tree in ensemble.roots.indices {
@@ -75,10 +75,7 @@ final class WalkLayout: Sendable {
     }
 
     private struct Builder {
-        let ensemble: TreeEnsemble
-        let table: ColumnTable
-        let columnOfNode: [Int32]
-        let ranks: NodeRanks
+        let questions: NodeQuestions
         let isWide: Bool
         let narrow: AlignedArray<ct_node16>
         let wide: AlignedArray<ct_node32>
@@ -88,16 +85,10 @@ final class WalkLayout: Sendable {
         private var level: [(place: Int32, at: Int)] = []
         private var below: [(place: Int32, at: Int)] = []
 
-        init(
-            _ ensemble: TreeEnsemble, _ table: ColumnTable, _ columnOfNode: [Int32],
-            _ ranks: NodeRanks, isWide: Bool
-        ) {
-            self.ensemble = ensemble
-            self.table = table
-            self.columnOfNode = columnOfNode
-            self.ranks = ranks
+        init(_ questions: NodeQuestions, isWide: Bool) {
+            self.questions = questions
             self.isWide = isWide
-            let total = ensemble.nodeCount + ensemble.leafCount
+            let total = questions.ensemble.nodeCount + questions.ensemble.leafCount
             narrow = AlignedArray(repeating: ct_node16(), count: isWide ? 0 : total)
             wide = AlignedArray(repeating: ct_node32(), count: isWide ? total : 0)
             leafOf = AlignedArray(repeating: 0, count: total)
@@ -117,22 +108,18 @@ final class WalkLayout: Sendable {
                         continue
                     }
                     let node = Int(place)
-                    let question = Question(
-                        rule: ensemble.rules[node], threshold: ensemble.thresholds[node],
-                        comparing: ensemble.comparing)
-                    let column = Int(columnOfNode[node])
-                    if let index = table.set(question, column: column) {
+                    let column = questions.column(of: node)
+                    if let index = questions.table.set(
+                        questions.question(of: node), column: column)
+                    {
                         let mark = isWide ? Int(CT_SET32) : Int(CT_SET16)
                         set(at, child: count, column: column | mark, rank: index)
                     } else {
-                        set(
-                            at, child: count, column: column,
-                            rank: ranks[node])
+                        set(at, child: count, column: column, rank: questions.rank(of: node))
                     }
-                    let left = ensemble.left[node]
-                    let right = ensemble.right[node]
-                    below.append((question.isSwapped ? right : left, count))
-                    below.append((question.isSwapped ? left : right, count + 1))
+                    let children = questions.children(of: node)
+                    below.append((children.below, count))
+                    below.append((children.above, count + 1))
                     count += 2
                 }
                 swap(&level, &below)

@@ -18,7 +18,7 @@ struct KernelEdgeTests {
                 }
                 #expect(
                     bad == nil,
-                    "\(what), \(loops), \(count) rows: \(layout.description)")
+                    "\(what), \(loops), \(count) rows")
             }
         }
     }

@@ -25,7 +25,7 @@ struct KernelTests {
                 #expect(scores.count == expected.count)
                 #expect(
                     different == nil,
-                    "seed \(seed), \(loops): \(layout.description)"
+                    "seed \(seed), \(loops)"
                 )
             }
         }
