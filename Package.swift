@@ -59,14 +59,16 @@ let command: [Target] = [
 ]
 
 let tests: [Target] = [
-    // Doubles of the contracts; only tests import it.
+    // Doubles of the contracts, and what several tests need; only tests import it.
     .target(
         name: "MillraceTestKit", dependencies: ["MillraceCore", "MillraceWorker"],
         path: "Tests/MillraceTestKit"),
     // Scores raw rows, for scripts/compare-tree-ensembles and `scripts/bench trees`; not a product.
     .executableTarget(
         name: "TreeProbe",
-        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTrees"],
+        dependencies: [
+            "MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTestKit", "MillraceTrees",
+        ],
         path: "Tests/TreeProbe"),
     // Runs the built command as a process.
     .testTarget(
@@ -75,22 +77,29 @@ let tests: [Target] = [
             "millrace", "MillraceCore", "MillraceKafka", "MillraceOps", "MillraceWorker",
         ]),
     .testTarget(name: "HouseRulesTests", dependencies: ["MillraceConfig"]),
-    .testTarget(name: "MillraceConfigTests", dependencies: ["MillraceConfig", "MillraceCore"]),
-    .testTarget(name: "MillraceCoreTests", dependencies: ["MillraceCore"]),
     .testTarget(
-        name: "MillraceFormatsTests", dependencies: ["MillraceCore", "MillraceFormats"]),
+        name: "MillraceConfigTests",
+        dependencies: ["MillraceConfig", "MillraceCore", "MillraceTestKit"]),
+    .testTarget(
+        name: "MillraceCoreTests", dependencies: ["MillraceCore", "MillraceTestKit"]),
+    .testTarget(
+        name: "MillraceFormatsTests",
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"]),
     .testTarget(
         name: "MillraceLinesTests",
         dependencies: ["MillraceCore", "MillraceLines", "MillraceTestKit", "MillraceWorker"]),
     .testTarget(name: "MillraceKafkaTests", dependencies: ["MillraceKafka", "MillraceCore"]),
     .testTarget(
         name: "MillraceONNXTests",
-        dependencies: ["MillraceCore", "MillraceONNX", "MillraceTrees", "COnnxRuntime"]),
+        dependencies: [
+            "MillraceCore", "MillraceONNX", "MillraceTestKit", "MillraceTrees", "COnnxRuntime",
+        ]),
     .testTarget(
         name: "MillraceBoostersTests",
-        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceTrees"]),
+        dependencies: ["MillraceBoosters", "MillraceCore", "MillraceTestKit", "MillraceTrees"]),
     .testTarget(
-        name: "MillraceTreesTests", dependencies: ["MillraceCore", "MillraceTrees", "CTrees"]),
+        name: "MillraceTreesTests",
+        dependencies: ["MillraceCore", "MillraceTestKit", "MillraceTrees", "CTrees"]),
     .testTarget(name: "MillraceOpsTests", dependencies: ["MillraceCore", "MillraceOps"]),
     .testTarget(
         name: "MillraceWorkerTests",

@@ -1,4 +1,5 @@
 import MillraceCore
+import MillraceTestKit
 import MillraceTrees
 import Testing
 
@@ -123,7 +124,7 @@ import Testing
     @Test(arguments: ["cat-onehot", "cat-lossguide-multi", "cat-multiclass-texts"])
     func damagedFilesNeverTrap(_ name: String) throws {
         let whole = try fixture(name + ".json").bytes
-        var random = SplitMix(seed: 9)
+        var random = SeededRandom(seed: 9)
         for count in stride(from: 0, to: whole.count, by: whole.count / 150) {
             let file = BoosterFile(path: "m", bytes: Array(whole[..<count]))
             #expect(throws: ModelError.self) { try engine.program(file) }

@@ -1,3 +1,4 @@
+import MillraceTestKit
 import Testing
 
 @testable import MillraceBoosters
@@ -5,7 +6,7 @@ import Testing
 @Suite struct DocumentReaderTests {
     /// Decimals of all kinds are rounded as the standard library rounds them.
     @Test func numbersAreExactlyRounded() throws {
-        var random = SplitMix(seed: 4)
+        var random = SeededRandom(seed: 4)
         var texts = [
             "0", "-0", "1e22", "1e23", "1e-22", "9007199254740993", "9007199254740992e-22", "1e-45",
             "7.0064923216240853e-46", "7.0064923216240862e-46", "1.17549435e-38", "16777217",

@@ -1,5 +1,6 @@
 import Glibc
 import MillraceCore
+import MillraceTestKit
 import MillraceTrees
 
 @testable import MillraceBoosters
@@ -74,27 +75,12 @@ struct Expectation {
     }
 }
 
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-
 /// Damaged files of each fixture that is damaged; MILLRACE_MUTATIONS asks for more.
 let mutationCount =
     unsafe getenv("MILLRACE_MUTATIONS").flatMap { unsafe Int(String(cString: $0)) } ?? 500
 
 /// A few changes as a bad disk, a cut copy or a hand would make them.
-func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
+func mutate(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
     for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
         let place = Int.random(in: bytes.indices, using: &random)
         switch Int.random(in: 0..<7, using: &random) {

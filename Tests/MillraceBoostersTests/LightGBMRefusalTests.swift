@@ -1,4 +1,5 @@
 import MillraceCore
+import MillraceTestKit
 import MillraceTrees
 import Testing
 
@@ -340,7 +341,7 @@ import Testing
     func mutations(_ name: String) throws {
         let bytes = try fixture(name + ".txt").bytes
         let expected = try LightGBMExpectation(name)
-        var random = SplitMix(seed: 11)
+        var random = SeededRandom(seed: 11)
         var loaded = 0
         for _ in 0..<1000 {
             let mutated = Self.mutate(bytes, &random)
@@ -353,7 +354,7 @@ import Testing
         #expect(loaded > 0)
     }
 
-    private static func mutate(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+    private static func mutate(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var bytes = bytes
         let marks = Array("0123456789-+.=: \n\reEnaif[]\"".utf8)
         for _ in 0..<Int.random(in: 1...3, using: &random) {

@@ -1,4 +1,5 @@
 import MillraceCore
+import MillraceTestKit
 import Testing
 
 @testable import MillraceBoosters
@@ -128,7 +129,7 @@ import Testing
     ])
     func damagedFilesNeverTrap(_ name: String) throws {
         let whole = try fixture(name).bytes
-        var random = SplitMix(seed: 8)
+        var random = SeededRandom(seed: 8)
         for count in stride(from: 0, to: whole.count, by: max(1, whole.count / 150)) {
             let file = BoosterFile(path: "m", bytes: Array(whole[..<count]))
             #expect(throws: ModelError.self) { try engine.program(file) }

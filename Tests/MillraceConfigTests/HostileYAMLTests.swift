@@ -1,4 +1,5 @@
 import MillraceConfig
+import MillraceTestKit
 import Testing
 
 @Suite struct HostileYAMLTests {
@@ -115,7 +116,7 @@ import Testing
                 $0.rest = "dead_letter: {topic: d}\nhttp: {listen: '[::1]:0'}\nmemory: ${M:-1GiB}"
             }.utf8)
         #expect(complaints(good) == [])
-        var generator = SeededGenerator(state: 42)
+        var generator = SeededRandom(seed: 42)
         let marks = Array("{}[]:,'\"#&*!|>-?%@`$\n\t \\/~0\u{0}".utf8)
         for length in good.indices {
             let outcome = PipelineReader.read(
@@ -131,18 +132,5 @@ import Testing
             let outcome = PipelineReader.read(bytes: bytes, path: "p", environment: [:])
             #expect((outcome.file == nil) == outcome.complaints.contains { $0.severity == .error })
         }
-    }
-}
-
-/// Splitmix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

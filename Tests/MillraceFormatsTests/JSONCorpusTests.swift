@@ -1,6 +1,7 @@
 import Foundation
 import MillraceCore
 import MillraceFormats
+import MillraceTestKit
 import Testing
 
 /// A line of Tests/Corpus/bad-records.tsv; its comment says the form.
@@ -64,7 +65,7 @@ private struct BadRecord {
         let rig = try Rig(
             floats: benchPointers, append: .fields(["fraud_score"]), capacityRows: 1024)
         let bad = try BadRecord.all()
-        var random = SplitMix(seed: 1)
+        var random = SeededRandom(seed: 1)
         let records = bad.flatMap { [TestRecord(bytes: $0.bytes), goodRecord(&random).record] }
         rig.read(records)
         #expect(rig.features.rowCount == bad.count)

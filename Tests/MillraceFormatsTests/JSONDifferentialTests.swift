@@ -1,10 +1,11 @@
 import Foundation
 import MillraceCore
 import MillraceFormats
+import MillraceTestKit
 import Testing
 
 /// A valid record of the benchmark's mapping with random shape, and its 16 features.
-func goodRecord(_ random: inout SplitMix) -> (record: TestRecord, features: [Float]) {
+func goodRecord(_ random: inout SeededRandom) -> (record: TestRecord, features: [Float]) {
     let space = ["", "", "", " ", "\n\t", " \r\n "]
     func pad() -> String { space[Int(random.next() % 6)] }
     let others = [
@@ -26,7 +27,7 @@ func goodRecord(_ random: inout SplitMix) -> (record: TestRecord, features: [Flo
 }
 
 /// Changes that text is likely to suffer, and that parsers are likely to miss.
-private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
+private func mutate(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
     let snippets: [[UInt8]] =
         [
             "\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", ".", "e", "null", "true", "1e400",
@@ -56,7 +57,7 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
 @Suite struct JSONDifferentialTests {
     @Test func randomRecordsGiveTheirFeatures() throws {
         let rig = try Rig(floats: benchPointers)
-        var random = SplitMix(seed: 11)
+        var random = SeededRandom(seed: 11)
         for _ in 0..<1000 {
             let good = goodRecord(&random)
             rig.read([good.record])
@@ -70,7 +71,7 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
     /// holds.
     @Test func mutatedRecordsAreJudgedAsFoundationDoes() throws {
         let rig = try Rig(floats: benchPointers, missing: .nan, capacityRows: 128)
-        var random = SplitMix(seed: 2026)
+        var random = SeededRandom(seed: 2026)
         var accepted = 0
         var refused = 0
         for _ in 0..<320 {

@@ -1,6 +1,7 @@
 import Foundation
 import MillraceCore
 import MillraceFormats
+import MillraceTestKit
 import Testing
 
 private let field = FeatureSource.field(FieldPointer(tokens: ["a"]))
@@ -45,7 +46,7 @@ private func nearestDouble(_ text: String) throws -> Double { try #require(Doubl
     }
 
     @Test func randomDoublesRoundAsStrtodDoes() throws {
-        var random = SplitMix(seed: 5)
+        var random = SeededRandom(seed: 5)
         let rig = try Rig(one: field, .float64)
         for _ in 0..<4000 {
             let digits = String(random.next() % 10_000_000_000_000_000_000)
@@ -59,7 +60,7 @@ private func nearestDouble(_ text: String) throws -> Double { try #require(Doubl
     }
 
     @Test func singlesNearTheMiddleOfTwoRoundAsTheirDoublesDo() throws {
-        var random = SplitMix(seed: 6)
+        var random = SeededRandom(seed: 6)
         let rig = try Rig(one: field, .float32)
         for index in 0..<4000 {
             let single = Float(Double(random.next() % 1_000_000_000) / 12_345_678)
@@ -201,19 +202,5 @@ private func nearestDouble(_ text: String) throws -> Double { try #require(Doubl
         #expect(rig.text() == "schlüssel")
         #expect(rig.error(1)?.kind == .invalidUTF8)
         #expect(rig.error(2)?.kind == .missingField)
-    }
-}
-
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,3 +1,5 @@
+import MillraceTestKit
+
 /// A random model with one TreeEnsemble node, of whatever the operators allow.
 struct RandomTrees {
     static let width = 4
@@ -28,7 +30,7 @@ struct RandomTrees {
     }
 
     init(seed: Int, kind: Kind) {
-        var random = SeededNumbers(seed * 3 + 1)
+        var random = SeededRandom(seed: UInt64(seed * 3 + 1))
         let isClassifier = kind == .classifier
         inputType =
             [1, 1, 1, 11, 11, isClassifier ? 7 : 1, isClassifier ? 6 : 1].randomElement(
@@ -49,12 +51,12 @@ struct RandomTrees {
     }
 
     /// Numbers of which sums are exact, so that all ways of summing agree on labels.
-    private static func weight(_ random: inout SeededNumbers, isPositive: Bool) -> Double {
+    private static func weight(_ random: inout SeededRandom, isPositive: Bool) -> Double {
         Double(Int.random(in: (isPositive ? 0 : -32)...32, using: &random)) / 64
     }
 
     private static func addTree(
-        _ tree: Int, depth: Int, mode: Int?, _ nodes: inout [Node], _ random: inout SeededNumbers
+        _ tree: Int, depth: Int, mode: Int?, _ nodes: inout [Node], _ random: inout SeededRandom
     ) {
         let first = nodes.count
         nodes.append(Node(tree: tree, id: 0))
@@ -75,7 +77,7 @@ struct RandomTrees {
     }
 
     private static func common(
-        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededNumbers
+        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededRandom
     ) -> [String: OnnxWriter.Attribute] {
         var result: [String: OnnxWriter.Attribute] = [
             "nodes_treeids": .integers(nodes.map { Int64($0.tree) }),
@@ -99,7 +101,7 @@ struct RandomTrees {
     /// For each leaf, weights for some of the targets.
     private static func weights(
         _ nodes: [Node], _ prefix: String, targets: [Int], isSparse: Bool, isPositive: Bool,
-        _ random: inout SeededNumbers
+        _ random: inout SeededRandom
     ) -> [String: OnnxWriter.Attribute] {
         var (trees, ids, chosen, values) = ([Int64](), [Int64](), [Int64](), [Double]())
         for node in nodes where node.isLeaf {
@@ -121,7 +123,7 @@ struct RandomTrees {
     }
 
     private static func classifier(
-        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededNumbers
+        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededRandom
     ) -> [UInt8] {
         var attributes = common(nodes, inputType, &random)
         let count = [2, 2, 2, 3, 5].randomElement(using: &random) ?? 2
@@ -158,7 +160,7 @@ struct RandomTrees {
     }
 
     private static func regressor(
-        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededNumbers
+        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededRandom
     ) -> [UInt8] {
         var attributes = common(nodes, inputType, &random)
         let count = [1, 1, 2, 3].randomElement(using: &random) ?? 1
@@ -192,7 +194,7 @@ struct RandomTrees {
         var roots: [Int64] = []
         var leafCount: Int64 = 0
 
-        init(_ nodes: [Node], _ random: inout SeededNumbers) {
+        init(_ nodes: [Node], _ random: inout SeededRandom) {
             var numbers: [Int: Int64] = [:]
             var starts: [Int: Int] = [:]
             var splitCount: Int64 = 0
@@ -230,7 +232,7 @@ struct RandomTrees {
     }
 
     private static func fifth(
-        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededNumbers
+        _ nodes: [Node], _ inputType: Int64, _ random: inout SeededRandom
     ) -> ([UInt8], Bool) {
         let count = Int64.random(in: 1...3, using: &random)
         let lists = FifthLists(nodes, &random)

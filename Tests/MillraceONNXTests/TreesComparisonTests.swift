@@ -1,6 +1,7 @@
 import FoundationEssentials
 import MillraceCore
 import MillraceONNX
+import MillraceTestKit
 import Testing
 
 /// A model in a file of its own, for as long as the body runs.
@@ -101,7 +102,7 @@ struct TreesComparisonTests {
     /// Rows of thresholds, their neighbours, and all that is no plain number. Of numbers that are
     /// not whole the standard says that they are in no set; ONNX Runtime cuts them for some sets.
     private func numbers(_ input: ModelInput, _ seed: Int, hasSets: Bool) -> [String] {
-        var random = SeededNumbers(seed * 5 + 2)
+        var random = SeededRandom(seed: UInt64(seed * 5 + 2))
         var choices: [String] = ["0", "1", "-2", "3"]
         if hasSets {
             choices += ["2", "nan", "-0.0", "inf", "-inf", "-1"]

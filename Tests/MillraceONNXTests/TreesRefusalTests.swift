@@ -1,6 +1,7 @@
 import FoundationEssentials
 import MillraceCore
 import MillraceONNX
+import MillraceTestKit
 import Testing
 
 /// A classifier of one tree, `x0 <= 0.5`, and what a test changes in it.
@@ -256,7 +257,7 @@ struct TreesRefusalTests {
     }
 
     private func damage(_ whole: [UInt8], seed: Int, count: Int = 700) throws {
-        var random = SeededNumbers(seed)
+        var random = SeededRandom(seed: UInt64(seed))
         for round in 0..<count {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &random) {

@@ -1,29 +1,10 @@
+import MillraceTestKit
 import MillraceTrees
-
-/// A small generator that gives the same numbers for the same seed everywhere (SplitMix64,
-/// Steele, Lea and Flood, 2014).
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
-
-    mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<max(1, limit), using: &self) }
-}
 
 /// Ensembles of all kinds, and rows that meet their thresholds.
 struct RandomEnsemble {
     private(set) var ensemble: TreeEnsemble
-    private var numbers: SeededNumbers
+    private var numbers: SeededRandom
     private var pool: [Double]
     private let comparisons: [TreeEnsemble.Comparison]
     private let missing: [TreeEnsemble.Missing]
@@ -38,7 +19,7 @@ struct RandomEnsemble {
     ]
 
     init(seed: UInt64) {
-        numbers = SeededNumbers(seed: seed)
+        numbers = SeededRandom(seed: seed)
         let isSingle = numbers.chance(0.5)
         let features = 1 + numbers.below(numbers.chance(0.2) ? 60 : 6)
         let targets = numbers.chance(0.6) ? 1 : 1 + numbers.below(4)

@@ -1,19 +1,7 @@
 import MillraceCore
+import MillraceTestKit
 import MillraceTrees
 import Testing
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct Dice: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
 
 private let edges = [
     0.0, -0.0, 1, -1, 0.5, 2, -7, 1e-40, 1e300, -1e300, .infinity, -.infinity, .nan, 9e18, -9e18,
@@ -26,14 +14,14 @@ struct RandomProgramTests {
     private let numbers: [Number] = [.float32, .float64, .int64]
     private let arithmetics: [TreeProgram.Arithmetic] = [.add, .subtract, .multiply, .divide]
 
-    private func constants(_ dice: inout Dice) -> [Double] {
+    private func constants(_ dice: inout SeededRandom) -> [Double] {
         (0..<Int.random(in: 1...3, using: &dice)).map { _ in
             edges[Int.random(in: 0..<edges.count, using: &dice)]
         }
     }
 
     /// A step that mostly reads one before it.
-    private func step(_ index: Int, _ dice: inout Dice) -> Step {
+    private func step(_ index: Int, _ dice: inout SeededRandom) -> Step {
         func one<Element>(of elements: [Element]) -> Element {
             elements[Int.random(in: 0..<elements.count, using: &dice)]
         }
@@ -74,7 +62,7 @@ struct RandomProgramTests {
             ModelInput(name: "x", type: .float32, rowShape: [2]),
             ModelInput(name: "n", type: .int64, rowShape: []),
         ]
-        var dice = Dice(state: 7)
+        var dice = SeededRandom(seed: 7)
         var ran = 0
         for _ in 0..<4000 {
             let steps = (0..<Int.random(in: 1...6, using: &dice)).map { step($0, &dice) }

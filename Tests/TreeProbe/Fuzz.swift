@@ -1,5 +1,6 @@
 import Glibc
 import MillraceCore
+import MillraceTestKit
 
 /// Loads damaged copies of model files, and scores with those that load.
 ///
@@ -116,7 +117,7 @@ struct Fuzz {
         guard let features = FeatureColumns(zerosFor: signature.inputs, rows: rows) else {
             return count("with inputs that have no size")
         }
-        var random = SplitMix(seed: number)
+        var random = SeededRandom(seed: number)
         for column in features.columns { texts.fill(column, &random) }
         let session = try model.makeSession(
             outputs: signature.outputs.map { $0.name }, maxRows: rows)
@@ -225,7 +226,7 @@ struct Fuzz {
     deinit { unsafe room.deallocate() }
 
     /// The first row stays 0 and empty, the second gets what is not there; the others anything.
-    func fill(_ column: FeatureColumn, _ random: inout SplitMix) {
+    func fill(_ column: FeatureColumn, _ random: inout SeededRandom) {
         let size = column.type.byteCount
         let all = column.capacityRows * column.width
         for element in column.width..<max(all, column.width) {
@@ -258,7 +259,7 @@ struct Fuzz {
         }
     }
 
-    private static func number(_ random: inout SplitMix) -> Double {
+    private static func number(_ random: inout SeededRandom) -> Double {
         switch Int.random(in: 0..<8, using: &random) {
         case 0: Double(Int.random(in: -3...40, using: &random))
         case 1:

@@ -1,17 +1,4 @@
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import MillraceTestKit
 
 /// Damages model files: as a bad disk or a cut copy would, and as somebody would who knows the
 /// format, so that what comes out gets past the first checks.
@@ -27,7 +14,7 @@ struct Mutator {
     }
 
     private let files: [File]
-    private var random = SplitMix(seed: 0)
+    private var random = SeededRandom(seed: 0)
 
     init(_ files: [[UInt8]]) {
         self.files = files.map { bytes in
@@ -42,7 +29,7 @@ struct Mutator {
 
     /// The mutant of this number; the same for the same files and seed.
     mutating func mutant(_ number: UInt64, seed: UInt64) -> [UInt8] {
-        random = SplitMix(seed: seed &* 0x2545_f491_4f6c_dd1d ^ number)
+        random = SeededRandom(seed: seed &* 0x2545_f491_4f6c_dd1d ^ number)
         _ = random.next()
         // Of two files the smaller: more mutants in the time.
         let (a, b) = (below(files.count), below(files.count))

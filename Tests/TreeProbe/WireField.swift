@@ -1,3 +1,5 @@
+import MillraceTestKit
+
 /// A protobuf file as fields within fields, so that a change keeps the lengths around it right.
 struct WireField {
     enum Value {
@@ -94,7 +96,7 @@ struct WireField {
 
     /// Changes one field, or the order of some; `donors` are another file's.
     static func mutate(
-        _ fields: inout [WireField], donors: [WireField], _ random: inout SplitMix
+        _ fields: inout [WireField], donors: [WireField], _ random: inout SeededRandom
     ) {
         guard !fields.isEmpty else { return }
         // Half the time all fields are as likely, so that most changes hit lists of numbers; else
@@ -122,7 +124,7 @@ struct WireField {
 
     private static func change(
         _ fields: inout [WireField], _ index: Int, _ donors: [WireField],
-        _ random: inout SplitMix
+        _ random: inout SeededRandom
     ) {
         let other = Int.random(in: fields.indices, using: &random)
         switch Int.random(in: 0..<10, using: &random) {
@@ -141,7 +143,7 @@ struct WireField {
         }
     }
 
-    private static func any(_ fields: [WireField], _ random: inout SplitMix) -> WireField? {
+    private static func any(_ fields: [WireField], _ random: inout SeededRandom) -> WireField? {
         guard let field = fields.randomElement(using: &random) else { return nil }
         if case .fields(let inner) = field.value, Int.random(in: 0..<4, using: &random) > 0 {
             return any(inner, &random) ?? field
@@ -162,7 +164,7 @@ struct WireField {
         0, 0x7fc0_0000, 0x7f80_0000, 0xff80_0000, 0x8000_0000, 1, 0x7f7f_ffff, 0x3f80_0000,
     ]
 
-    private static func changeValue(_ field: inout WireField, _ random: inout SplitMix) {
+    private static func changeValue(_ field: inout WireField, _ random: inout SeededRandom) {
         switch field.value {
         case .varint(let word):
             let near = UInt64.random(in: 0..<5, using: &random)

@@ -1,0 +1,24 @@
+/// The same numbers for the same seed everywhere: SplitMix64 (Steele, Lea, Flood 2014).
+package struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// Whether something of this share happens.
+    package mutating func chance(_ share: Double) -> Bool {
+        Double.random(in: 0..<1, using: &self) < share
+    }
+
+    /// 0 and more, below a limit of at least 1.
+    package mutating func below(_ limit: Int) -> Int {
+        Int.random(in: 0..<max(1, limit), using: &self)
+    }
+}
