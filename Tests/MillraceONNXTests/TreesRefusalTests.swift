@@ -118,6 +118,21 @@ private let unusualTrees: [(String, [String: OnnxWriter.Attribute])] = [
 
 @Suite("malformed trees are refused, and said where")
 struct TreesRefusalTests {
+    /// scripts/fuzz onnx, seed 1, mutant 756350: hundreds of dimensions were told whole.
+    @Test func aLongShapeMakesNoLongMessage() throws {
+        let shape = [Int](repeating: 3, count: 2000)
+        let nodes =
+            OnnxWriter.node("Mul", domain: "", ["X", "c"], ["Z"], name: "scale")
+            + OnnxWriter.node("TreeEnsembleClassifier", ["Z"], ["label", "scores"])
+        let model = OnnxWriter.model(
+            nodes, inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+            outputs: [OnnxWriter.port("label", 7, nil)],
+            tensors: [OnnxWriter.tensor("c", 1, shape, [0, 0, 0, 0])])
+        let message = try #require(try refusal(model)?.message)
+        #expect(message.contains("node 'scale' (operation Mul) a tensor of shape [3, 3"))
+        #expect(message.utf8.count < 1000)
+    }
+
     @Test func theModelItselfIsSound() throws {
         #expect(try refusal(stump()) == nil)
     }

@@ -21,8 +21,10 @@ package struct OnnxTreesEngine: Engine {
         } catch {
             switch error {
             case .scan(let failure): throw OnnxEngine.error(failure, path: path)
-            case .declined(let reason): throw ModelError(.declined, "\(path): \(reason)")
-            case .invalid(let what): throw ModelError(.invalid, "\(path): \(what)")
+            // Numbers and names of the file are in the texts, as many as it likes.
+            case .declined(let reason):
+                throw ModelError(.declined, "\(path): \(printable(reason))")
+            case .invalid(let what): throw ModelError(.invalid, "\(path): \(printable(what))")
             }
         }
         return try TreeModel(program, path: path)
