@@ -180,7 +180,7 @@ internal import Synchronization
     }
 
     private func letGo(_ partitions: [Int32]) {
-        shared.flow.withLock { $0.close(partitions) }
+        shared.flow.withLock { $0.close(partitions, nowNs: shared.now()) }
         for partition in partitions { setEpoch(0, of: partition) }
         assigned.removeAll { partitions.contains($0) }
         if assigned.isEmpty { isShareKnown = false }
@@ -238,7 +238,7 @@ internal import Synchronization
             }
             setEpoch(epoch, of: partition)
             end?.rewound(partition, to: offset)
-            shared.flow.withLock { $0.rewound(partition, epoch: epoch) }
+            shared.flow.withLock { $0.rewound(partition, to: offset, epoch: epoch) }
             if !isPaused { source.resume([partition]) }
             shared.log(
                 .info, "reading again",
