@@ -3,39 +3,40 @@ internal import Synchronization
 
 /// The delivery thread: takes the broker's answers, moves the frontier, frees batches, and brings a
 /// broken sink back.
-final class Deliveries: Sendable {
+final class Deliveries {
     private let shared: WorkerShared
+    private var deliveries: [Delivery] = []
+    private var isPurged = false
+    private var backoff = Backoff(firstNs: 1_000_000_000)
+    private var restartAtNs: Int64 = 0
 
     init(shared: WorkerShared) { self.shared = shared }
 
-    func run() {
-        var deliveries: [Delivery] = []
-        var isPurged = false
-        var backoff = Backoff(firstNs: 1_000_000_000)
-        var restartAtNs: Int64 = 0
-        while !shared.isDeliveryOver.load(ordering: .acquiring) {
-            deliveries.removeAll(keepingCapacity: true)
-            shared.sink.poll(into: &deliveries, timeoutMs: 100)
-            if !deliveries.isEmpty { take(deliveries) }
-            // Also without answers: what found the sink full once is tried again each time.
-            shared.flow.withLock { $0.retryWrites() }
-            shared.writeReady()
-            let (canPurge, canRestart) = shared.flow.withLock {
-                ($0.canPurgeSink, $0.canRestartSink)
-            }
-            if canPurge, !isPurged {
-                shared.sink.purge()
-                isPurged = true
-            }
-            if canRestart, shared.now() >= restartAtNs {
-                if restart() {
-                    isPurged = false
-                    backoff.reset()
-                } else {
-                    restartAtNs = shared.now() &+ backoff.next()
-                }
+    func run() { while step() != .over {} }
+
+    /// Waits in the sink only.
+    func step() -> LoopStep {
+        if shared.isDeliveryOver.load(ordering: .acquiring) { return .over }
+        deliveries.removeAll(keepingCapacity: true)
+        shared.sink.poll(into: &deliveries, timeoutMs: 100)
+        if !deliveries.isEmpty { take(deliveries) }
+        // Also without answers: what found the sink full once is tried again each time.
+        shared.flow.withLock { $0.retryWrites() }
+        shared.writeReady()
+        let (canPurge, canRestart) = shared.flow.withLock { ($0.canPurgeSink, $0.canRestartSink) }
+        if canPurge, !isPurged {
+            shared.sink.purge()
+            isPurged = true
+        }
+        if canRestart, shared.now() >= restartAtNs {
+            if restart() {
+                isPurged = false
+                backoff.reset()
+            } else {
+                restartAtNs = shared.now() &+ backoff.next()
             }
         }
+        return .done
     }
 
     private func take(_ deliveries: [Delivery]) {

@@ -4,9 +4,9 @@ internal import Synchronization
 /// The running pipeline: one intake thread, the lanes, one delivery thread, over the contracts of
 /// the core. Made of parts that the command chose; the same for Kafka, the demo and tests.
 package final class Worker: Sendable {
-    private let shared: WorkerShared
-    private let verifyTopics: @Sendable () throws(ServiceError) -> Void
-    private let lanes: [Lane]
+    let shared: WorkerShared
+    let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    let lanes: [Lane]
     private let threads = Mutex<Threads?>(nil)
 
     private struct Threads {
@@ -93,6 +93,10 @@ package final class Worker: Sendable {
 
     private func runIntake() {
         let isDrained = Intake(shared: shared, verifyTopics: verifyTopics).run()
+        intakeIsOver(isDrained: isDrained)
+    }
+
+    func intakeIsOver(isDrained: Bool) {
         if isDrained { shared.end(.finished) } else { shared.exceedDeadline() }
         shared.status.withLock { $0.hasEnded = true }
     }
@@ -107,16 +111,28 @@ package final class Worker: Sendable {
         threads.intake.join()
         let outcome = shared.endReason ?? .finished
         if outcome == .deadlineExceeded { return outcome }
+        letLanesEnd()
+        for thread in threads.lanes { thread.join() }
+        letDeliveriesEnd()
+        threads.deliveries.join()
+        close()
+        return outcome
+    }
+
+    func letLanesEnd() {
         var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }
         unsafe shared.release(&waiting)
         shared.flow.broadcast(.work)
-        for thread in threads.lanes { thread.join() }
+    }
+
+    func letDeliveriesEnd() {
         shared.isDeliveryOver.store(true, ordering: .releasing)
         shared.sink.wake()
-        threads.deliveries.join()
+    }
+
+    func close() {
         shared.closeSource()
         shared.sink.close()
-        return outcome
     }
 
     // MARK: What the outside may know
