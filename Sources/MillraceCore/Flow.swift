@@ -488,7 +488,7 @@
     /// The sink has a new client; what is unfinished is read again.
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false
-        counters.sinkRestarts &+= 1
+        if transaction == nil { counters.sinkRestarts &+= 1 }
         for partition in ledger.partitions where ledger.unfinished(partition) > 0 {
             beginRewind(partition, nowNs: nowNs)
         }

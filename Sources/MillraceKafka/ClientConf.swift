@@ -164,6 +164,13 @@ extension KafkaSettings {
         return written.flatMap { Int($0.value) } ?? 10_000
     }
 
+    /// Properties of a producer that asks for its id by itself, as one with transactions does not.
+    var idempotentProperties: Properties {
+        var own = self
+        own.transactionalId = nil
+        return own.properties(of: .producer)
+    }
+
     /// The user's `message.max.bytes`, or librdkafka's default of it.
     private var messageMaxBytes: Int {
         let written = (common + consumer).last { $0.name == "message.max.bytes" }
