@@ -147,7 +147,8 @@ class ExactlyOnceTests(BrokerCase):
         sent = [Record(b"%d" % n, b"{" if n % 10 == 3 else rows[n], [], None, 0)
                 for n in range(20_000)]
         records.load(self.bootstrap, source, sent)
-        content = self.exactly_once(source, sink, dead=dead)
+        content = self.exactly_once(source, sink, dead=dead, instance="only",
+                                    kafka={"consumer": SHORT_SESSION})
         for _ in range(3):
             worker = self.worker(content)
             before = self.watcher.count(sink)
