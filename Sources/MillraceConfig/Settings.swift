@@ -21,7 +21,7 @@ package enum Settings {
         sink.declaration, sinkTopic.declaration, sinkPartitioning.declaration,
         sinkModelHeader.declaration,
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
-        delivery.declaration, commitInterval.declaration, memory.declaration,
+        delivery.declaration, instance.declaration, commitInterval.declaration, memory.declaration,
         shutdownTimeout.declaration,
         http.declaration, httpListen.declaration, httpSamples.declaration, httpHide.declaration,
     ]
@@ -199,12 +199,22 @@ package enum Settings {
     static let delivery = Setting<DeliveryPromise>.choice(
         "", "delivery", defaultValue: .atLeastOnce,
         doc: """
-            The promise about records that are written twice after a crash; `exactly_once` is not \
-            available yet, and refused.
+            The promise about records that are written twice after a crash. `exactly_once` writes \
+            outputs, dead letters and offsets in transactions, for readers with \
+            `isolation.level=read_committed`; [guarantees.md](guarantees.md) has its limits.
+            """)
+    static let instance = Setting.text(
+        "", "instance", .name(.label), defaultText: "unique to the process",
+        doc: """
+            With `exactly_once`: this worker's own name, the same at each of its starts, as \
+            `${HOSTNAME}` in a StatefulSet. A worker that comes back under its name ends at once \
+            what it left open; without one, readers wait for `transaction.timeout.ms` (10 s). The \
+            transactional id is the pipeline's name, `-` and the instance.
             """)
     static let commitInterval = Setting.duration(
-        "", "commit_interval", (second / 100)...(3600 * second), defaultNs: second,
-        doc: "How often offsets are committed.")
+        "", "commit_interval", (second / 100)...(3600 * second),
+        defaultText: "1s; 100ms with exactly_once",
+        doc: "How often offsets, or transactions, are committed.")
     static let memory = Setting.byteSize(
         "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 128 * mebibyte,
         doc: """
@@ -262,4 +272,8 @@ package enum Partitioning: String, Sendable, CaseIterable {
 package enum DeliveryPromise: String, Sendable, CaseIterable {
     case atLeastOnce = "at_least_once"
     case exactlyOnce = "exactly_once"
+
+    /// Of `commit_interval`, in nanoseconds. Readers of committed records wait so long at most;
+    /// each commit costs three requests.
+    var commitIntervalNs: Int64 { self == .atLeastOnce ? 1_000_000_000 : 100_000_000 }
 }

@@ -123,6 +123,7 @@ internal import Synchronization
             end = EndTracker(ends: ends)
             shared.status.withLock { $0.ends = ends }
         }
+        try shared.transactions?.sink.begin(timeoutMs: 5_000)
         try source.start()
         shared.status.withLock { $0.startProblem = nil }
     }
@@ -178,6 +179,8 @@ internal import Synchronization
         shared.flow.withLock { $0.stopAdmitting(partitions) }
         revoke = Revoke(
             partitions: partitions, deadlineNs: shared.now() &+ shared.settings.revokeBudgetNs)
+        // Their transaction is committed as soon as they are through.
+        if shared.transactions != nil { shared.sink.wake() }
     }
 
     /// Lets revoked partitions go as soon as their batches are through, or the budget is used up.
@@ -207,7 +210,7 @@ internal import Synchronization
     }
 
     private func letGo(_ partitions: [Int32]) {
-        shared.flow.withLock { $0.close(partitions) }
+        shared.flow.withLock { $0.close(partitions, nowNs: shared.now()) }
         for partition in partitions { setEpoch(0, of: partition) }
         assigned.removeAll { partitions.contains($0) }
         if assigned.isEmpty { isShareKnown = false }
@@ -237,7 +240,9 @@ internal import Synchronization
         epochs[index] = epoch
     }
 
+    /// Commits what is stored; transactions have done it already.
     private func commit() {
+        guard shared.transactions == nil else { return }
         do {
             try source.commitStored(timeoutMs: 10_000)
         } catch {
@@ -254,8 +259,13 @@ internal import Synchronization
             (flow.takeRewindsToPause(), flow.takeRewindsToSeek(nowNs: nowNs))
         }
         if !toPause.isEmpty { source.pause(toPause) }
-        for (partition, offset, epoch) in toSeek {
+        for (partition, target, epoch) in toSeek {
+            let offset: Int64
             do {
+                // After a commit whose answer was lost only the group knows.
+                offset =
+                    try shared.transactions?.source.committedOffsets(
+                        of: [partition], timeoutMs: 5_000)[partition] ?? target
                 try source.seek(partition, to: offset)
             } catch {
                 shared.log(
@@ -265,7 +275,7 @@ internal import Synchronization
             }
             setEpoch(epoch, of: partition)
             end?.rewound(partition, to: offset)
-            shared.flow.withLock { $0.rewound(partition, epoch: epoch) }
+            shared.flow.withLock { $0.rewound(partition, to: offset, epoch: epoch) }
             if !isPaused { source.resume([partition]) }
             shared.log(
                 .info, "reading again",
@@ -376,7 +386,7 @@ internal import Synchronization
 
     /// Waits for the open batches, then commits and leaves the group.
     private func drain(deadlineNs: Int64) -> LoopStep {
-        if shared.flow.withLock({ $0.isIdle }) {
+        if shared.flow.withLock({ $0.isOver }) {
             commit()
             // What was abandoned stays unfinished: the revoke is answered all the same.
             if let revoke { endRevoke(revoke) }
@@ -390,6 +400,7 @@ internal import Synchronization
         }
         serveEvents()
         stepRevoke()
+        if shared.transactions != nil { shared.sink.wake() }
         unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
         unsafe shared.release(&arrived)
         return .done

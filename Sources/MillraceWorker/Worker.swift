@@ -19,6 +19,8 @@ package final class Worker: Sendable {
     package struct Parts: Sendable {
         package let source: any Source
         package let sink: any Sink
+        /// The same source and sink where they work in transactions; nil: at least once.
+        package let transactions: Transactions?
         package let format: any Format
         package let model: any Model
         package let features: FeaturePlan
@@ -27,12 +29,13 @@ package final class Worker: Sendable {
         package let verifyTopics: @Sendable () throws(ServiceError) -> Void
 
         package init(
-            source: any Source, sink: any Sink, format: any Format, model: any Model,
-            features: FeaturePlan, append: AppendPlan,
+            source: any Source, sink: any Sink, transactions: Transactions? = nil,
+            format: any Format, model: any Model, features: FeaturePlan, append: AppendPlan,
             verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void
         ) {
             self.source = source
             self.sink = sink
+            self.transactions = transactions
             self.format = format
             self.model = model
             self.features = features
@@ -46,7 +49,8 @@ package final class Worker: Sendable {
         _ parts: Parts, settings: WorkerSettings, clock: WorkerClock = .system, log: Log
     ) throws(ModelError) {
         shared = WorkerShared(
-            source: parts.source, sink: parts.sink, settings: settings, clock: clock, log: log)
+            source: parts.source, sink: parts.sink, transactions: parts.transactions,
+            settings: settings, clock: clock, log: log)
         verifyTopics = parts.verifyTopics
         var lanes: [Lane] = []
         for index in 0..<max(1, settings.lanes) {
