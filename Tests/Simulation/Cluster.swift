@@ -240,7 +240,7 @@ final class Cluster {
             if world.random.chance(0.5) { throw Self.noAnswer }
             isAnswerLost = true
         }
-        for (partition, offset) in offsets {
+        for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
             let input = partitions[Int(partition)]
             if offset > input.frontier {
                 world.violate(

@@ -99,6 +99,9 @@ final class Group {
             && members.contains { $0 === member }
     }
 
+    /// A membership that the coordinator takes.
+    var anyMembership: SimulatedMembership { SimulatedMembership(members.first, generation) }
+
     // MARK: The coordinator's side
 
     func rebalance() { needsRebalance = true }

@@ -47,11 +47,13 @@ struct Plan {
         var hasPoison = false
     }
 
-    init(_ random: inout SeededRandom) {
+    /// - Parameter isExactlyOnce: nil: is drawn as well.
+    init(_ random: inout SeededRandom, isExactlyOnce: Bool?) {
         partitions = 1 + random.below(4)
         workers = 1 + random.below(3)
         isCooperative = random.chance(0.5)
-        isExactlyOnce = random.chance(0.5)
+        let isDrawn = random.chance(0.5)
+        self.isExactlyOnce = isExactlyOnce ?? isDrawn
         isInstanceNamed = random.chance(0.5)
         transactions = TransactionPolicy(
             intervalNs: [1_000_000, 20_000_000, 100_000_000, 1_000_000_000][random.below(4)],

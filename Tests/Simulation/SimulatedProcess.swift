@@ -37,7 +37,7 @@ final class SimulatedProcess {
         state = ProcessState(name, partitions: cluster.partitions.count)
         source = SimulatedSource(cluster, state)
         sink = SimulatedSink(cluster, state, producer: producer)
-        let planted = PlantedParts(source, sink, cluster, state)
+        let planted = PlantedParts(source, sink, cluster)
         let world = world
         let policy = world.plan.transactions
         let transactions = Transactions(
@@ -74,6 +74,7 @@ final class SimulatedProcess {
     var isOver: Bool { phase == .over || state.isDead }
 
     private func wake(_ signal: LoopSignal) {
+        if world.fault == .losesWakeUps, world.random.chance(0.3) { return }
         switch signal {
         case .intake: if threads[0].waitsForSignal { threads[0].sleepsUntilNs = .min }
         case .allLanes:

@@ -48,6 +48,9 @@ import MillraceWorker
     private var answers: [Answer] = []
     private var unanswered = 0
     private var writesRunning = 0
+    /// When the last write began, and the position at which it was refused.
+    private var writeSequence = 0
+    private var interrupted: Int?
     private var pollsRunning = 0
     private var isWoken = false
     private(set) var isClosed = false
@@ -100,7 +103,9 @@ import MillraceWorker
         if isClosed { world.violate("contract", "write after close") }
         writesRunning += 1
         defer { writesRunning -= 1 }
-        let sequence = world.nextSequence()
+        // A write that goes on behind a record that was passed is still the same one.
+        if interrupted != positions.lowerBound { writeSequence = world.nextSequence() }
+        interrupted = nil
         for position in positions {
             world.interleave()
             if process.isDead { return .done }
@@ -112,11 +117,12 @@ import MillraceWorker
             }
             if unanswered >= capacity { return .full(written: written) }
             guard let message = message(batch, index) else {
+                interrupted = position
                 return .failed(written: written, Self.noDeadLetters)
             }
             cluster.hand(
                 message.partition, message.offset, isDead: message.state == .dead,
-                isStale: process.isStale, at: sequence)
+                isStale: process.isStale, at: writeSequence)
             let lane = Int(message.partition) + (message.state == .dead ? lanes.count / 2 : 0)
             lanes[lane].queue.append(message)
             unanswered += 1
@@ -388,6 +394,8 @@ import MillraceWorker
     }
 
     private func restartTransactions() throws(ServiceError) {
+        if world.fault == .forgetsToAbort, !isBroken { return }
+        if world.fault == .keepsProducerInDoubt { needsNewClient = false }
         if !isBroken, !needsNewClient, let epoch {
             do throws(ServiceError) {
                 if world.goesWrong(0.1) { throw Cluster.noAnswer }

@@ -410,7 +410,8 @@ final class SimulatedMembership: Membership, @unchecked Sendable {  // sound: on
 
     init(_ member: Group.Member?, _ generation: Int) {
         self.member = member
-        id = member?.id ?? -1
+        // One who was thrown out is nobody, whatever becomes of it later.
+        id = member.map { $0.isEvicted ? -1 : $0.id } ?? -1
         self.generation = generation
     }
 }

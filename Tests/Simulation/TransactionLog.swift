@@ -122,7 +122,7 @@ final class TransactionLog {
     }
 
     func step() {
-        for (name, producer) in producers {
+        for (name, producer) in producers.sorted(by: { $0.key < $1.key }) {
             guard let open = producer.open, world.nowNs - open.beganNs >= Self.timeoutNs else {
                 continue
             }

@@ -44,7 +44,7 @@ final class World: @unchecked Sendable {  // sound: a run has one thread
 
     init(seed: UInt64, fault: PlantedFault?, trace: ((String) -> Void)?) {
         var random = SeededRandom(seed: seed)
-        plan = Plan(&random)
+        plan = Plan(&random, isExactlyOnce: fault?.needsTransactions)
         self.random = random
         self.fault = fault
         isTracing = trace != nil
