@@ -59,9 +59,9 @@ ROWS = [
             ("sum(increase(millrace_delivery_failures_total[$__rate_interval]))", "deliveries"),
             ("sum(increase(millrace_rewinds_total[$__rate_interval]))", "rewinds"),
             ("sum(increase(millrace_producer_restarts_total[$__rate_interval]))",
-             "producer restarts"),
-            ("sum(increase(millrace_transactions_total{result=\"aborted\"}[$__rate_interval]))",
-             "transactions thrown away")]),
+             "producer restarts")]),
+        ("Transactions a second", "short",
+         [(rate("millrace_transactions_total", "result"), "{{result}}")]),
     ]),
     ("Where the time goes", [
         ("End to end", "s", [

@@ -206,10 +206,9 @@ package enum Settings {
     static let instance = Setting.text(
         "", "instance", .name(.label), defaultText: "unique to the process",
         doc: """
-            With `exactly_once`: this worker's own name, the same at each of its starts, as \
-            `${HOSTNAME}` in a StatefulSet. A worker that comes back under its name ends at once \
-            what it left open; without one, readers wait for `transaction.timeout.ms` (10 s). The \
-            transactional id is the pipeline's name, `-` and the instance.
+            With `exactly_once`, a name of this worker's own that stays, as `${HOSTNAME}` in a \
+            StatefulSet: coming back under it, the worker ends at once what it left open. The \
+            transactional id is `NAME-INSTANCE`, with the pipeline's name.
             """)
     static let commitInterval = Setting.duration(
         "", "commit_interval", (second / 100)...(3600 * second),

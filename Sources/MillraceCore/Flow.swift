@@ -43,7 +43,8 @@
         var isPaused = false
     }
 
-    /// - Parameter transactions: outputs and offsets go in transactions, cut so; nil: at least once.
+    /// - Parameter transactions: outputs and offsets go in transactions, cut so; nil: at least
+    ///   once.
     package init(policy: BatchPolicy, boundBytes: Int, transactions: TransactionPolicy? = nil) {
         self.policy = policy
         self.boundBytes = boundBytes
@@ -468,8 +469,8 @@
         condemned[frontier.partition] = rest.isEmpty ? nil : rest
     }
 
-    /// The sink reported a failure that is not about one record: everything unfinished, and what the
-    /// transaction holds, is read again once the sink was restarted.
+    /// The sink reported a failure that is not about one record: everything unfinished, and what
+    /// the transaction holds, is read again once the sink was restarted.
     package mutating func breakSink(nowNs: Int64) {
         isSinkBroken = true
         for partition in ledger.partitions

@@ -122,7 +122,7 @@ extension KafkaSink: TransactionalSink {
 
     private func noteFailure(_ failure: TransactionFailure) {
         switch failure {
-        case .abort: break
+        case .discard: break
         case .again:
             // Of `init_transactions` it means only: not yet.
             if transactions.isInitialized { transactions.needsNewClient = true }

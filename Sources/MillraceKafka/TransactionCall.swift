@@ -7,7 +7,7 @@ enum TransactionFailure: Error {
     /// The client is of no more use.
     case fatal(KafkaError)
     /// The transaction has to be thrown away, the client is fine.
-    case abort(KafkaError)
+    case discard(KafkaError)
     /// The same call goes on where it was.
     case again(KafkaError)
 
@@ -20,13 +20,13 @@ enum TransactionFailure: Error {
         if isFatal || !(needsAbort || isRetriable) {
             self = .fatal(reason)
         } else {
-            self = needsAbort ? .abort(reason) : .again(reason)
+            self = needsAbort ? .discard(reason) : .again(reason)
         }
     }
 
     var error: KafkaError {
         switch self {
-        case .fatal(let error), .abort(let error), .again(let error): error
+        case .fatal(let error), .discard(let error), .again(let error): error
         }
     }
 }
