@@ -56,7 +56,8 @@ package final class TreeLayout: Sendable {
         treeCount = ensemble.roots.count
         let questions = NodeQuestions(ensemble)
         viewCount =
-            1 + max(
+            1
+            + max(
                 questions.table.columns.reduce(-1) { max($0, $1.feature) },
                 ensemble.linearLeaves.values.lazy.flatMap(\.terms).reduce(-1) {
                     max($0, Int($1.feature))

@@ -40,9 +40,11 @@ struct TreeEnsembleTests {
                     let count = random.below(4)
                     ensemble.addLeaf(dense: (0..<count).map { value + Double($0) })
                     expected.append(
-                        Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, value + Double($0)) }))
+                        Dictionary(
+                            uniqueKeysWithValues: (0..<count).map { ($0, value + Double($0)) }))
                 default:
-                    let targets = (0..<4).filter { _ in random.chance(0.5) }.shuffled(using: &random)
+                    let targets = (0..<4).filter { _ in random.chance(0.5) }.shuffled(
+                        using: &random)
                     ensemble.addLeaf(
                         targets.map { TreeEnsemble.LeafValue(target: $0, value: value) })
                     expected.append(
@@ -67,7 +69,8 @@ struct TreeEnsembleTests {
             } catch { return error.message }
         }
         #expect(message { $0.addSymmetricTree([$1, $1], firstLeaf: 0) } == "accepted")
-        #expect(message { ensemble, _ in ensemble.addSymmetricTree([], firstLeaf: 3) } == "accepted")
+        #expect(
+            message { ensemble, _ in ensemble.addSymmetricTree([], firstLeaf: 3) } == "accepted")
         #expect(
             message { $0.addSymmetricTree([$1, $1], firstLeaf: 1) } == "tree 0 has no leaf 4")
         #expect(
