@@ -14,7 +14,7 @@ final class BlockLayout: Sendable {
     private let members: AlignedArray<ct_block_member>
     /// 4 words each.
     private let sets: AlignedArray<UInt64>
-    /// Of ensembles whose leaves have one value: the values, by the trees' leaves from left to right.
+    /// Where each leaf has one value: the values, by the trees' leaves from left to right.
     private let singles: AlignedArray<Float>
     private let doubles: AlignedArray<Double>
     /// Of the others: the ensemble's leaves, in the same order.

@@ -50,6 +50,7 @@ package struct CategorySet: Sendable, Equatable {
         }
     }
 
+    /// Nil where there is none.
     package var least: Int64? {
         switch form {
         case .bits(let words):
@@ -58,6 +59,7 @@ package struct CategorySet: Sendable, Equatable {
         }
     }
 
+    /// Nil where there is none.
     package var greatest: Int64? {
         switch form {
         case .bits(let words):
@@ -74,6 +76,7 @@ package struct CategorySet: Sendable, Equatable {
         }
     }
 
+    /// Whether the category is one of the set's.
     package func contains(_ category: Int64) -> Bool {
         switch form {
         case .bits(let words):

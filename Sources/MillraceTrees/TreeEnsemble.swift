@@ -135,9 +135,9 @@ package struct TreeEnsemble: Sendable, Equatable {
         package var missing: Missing
     }
 
-    /// A tree in which all nodes of a level ask the same. The nodes `root`, `root + 1`, ... stand for
-    /// its levels: their left and right are 0 and 1, or 1 and 0, which, from the highest bit on, are
-    /// the number of the leaf.
+    /// A tree in which all nodes of a level ask the same. The nodes `root`, `root + 1`, ... stand
+    /// for its levels: their left and right are 0 and 1, or 1 and 0, which, from the highest bit
+    /// on, are the number of the leaf.
     package struct SymmetricTree: Sendable, Equatable {
         /// 0 for a tree of another shape.
         package var levels: Int32
