@@ -423,6 +423,8 @@ import MillraceWorker
         let log = cluster.transactions
         try sendOffsets(offsets, epoch)
         world.interleave()
+        // Killed before it had sent the rest.
+        if process.isDead { return }
         if log.endFailures > 0, !world.isCalm {
             log.endFailures -= 1
             needsNewClient = true
