@@ -41,11 +41,13 @@ package struct KafkaProperty: Sendable, Equatable, CustomStringConvertible {
     package let scope: KafkaProperties.Scope
     package let name: String
     /// Every value travels as a secret; `isSecret` says which ones are.
-    package let value: Secret
+    package internal(set) var value: Secret
     /// By its name, or because it was read from a file.
     package let isSecret: Bool
     package let namePlace: Place
     package let valuePlace: Place
+    /// What the value is read from; nil where it stands in the pipeline file.
+    package var file: String?
 
     /// `name=value`, or `name=[redacted]`.
     package var description: String {

@@ -206,7 +206,9 @@ internal import Synchronization
     private func note(_ event: OpaquePointer) {
         let raw = unsafe rd_kafka_event_error(event)
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
-        owner?.handle.context.log(owner?.handle.fatalError ?? KafkaError(raw, text.map(oneLine)))
+        let error = KafkaError(raw, text.map(oneLine))
+        owner?.handle.context.noteConnection(error)
+        owner?.handle.context.log(owner?.handle.fatalError ?? error)
     }
 
     private func keepStatistics(_ event: OpaquePointer) {
@@ -218,6 +220,9 @@ internal import Synchronization
     package var statistics: ClientStatistics? {
         statisticsBox.latest(topic: "")  // no partition of it matters
     }
+
+    /// Of the client, another one after `restart`; nil when it is closed. Any thread.
+    package var link: ClientLink? { gate.withLock { _ in owner?.handle.link } }
 
     package func wake() {
         gate.withLock { _ in

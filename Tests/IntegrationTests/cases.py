@@ -8,6 +8,7 @@ import numpy
 import bench_data
 import brokers
 import records
+import secure
 from records import new_name
 from worker import Worker, pipeline
 
@@ -107,7 +108,7 @@ class SecureCase(BrokerCase):
     PARTITIONS = 4
 
     def setUp(self):
-        brokers.cluster(self.cluster_name, "--secure")
+        secure.secure_cluster()
         super().setUp()
         self.source = self.topic("in", self.PARTITIONS)
         self.sink = self.topic("out", self.PARTITIONS)
