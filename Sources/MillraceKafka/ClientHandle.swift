@@ -15,6 +15,7 @@ final class ClientContext: Sendable {
         var unanswered: [Rebalance] = []
         var answersItself = false
         var connectionError: KafkaError?
+        var certificateFault: String?
     }
 
     /// A rebalance as the callback saw it.
@@ -47,8 +48,11 @@ final class ClientContext: Sendable {
     /// Keeps an error that is about connections.
     func noteConnection(_ error: KafkaError) {
         guard error.isConnections else { return }
-        state.withLock { $0.connectionError = error }
+        state.withLock { $0.connectionError = error.naming($0.certificateFault) }
     }
+
+    /// Why a certificate was refused; the error of its connection follows. Any thread.
+    func noteFault(_ fault: String) { state.withLock { $0.certificateFault = fault } }
 
     /// Connections work again; an error that came meanwhile stays.
     func forget(_ error: KafkaError) {
@@ -138,6 +142,7 @@ final class ClientContext: Sendable {
         }
         let context = ClientContext(log: log)
         context.install(in: conf)
+        CertificateFault.watch(in: conf)
         unsafe conf.withRaw(prepare)
         unsafe self.raw = try conf.makeClient(kind)
         self.context = context

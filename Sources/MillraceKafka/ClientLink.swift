@@ -103,7 +103,19 @@ extension KafkaError {
     var isConnections: Bool { isLogins || ["_TRANSPORT", "_RESOLVE", "_TIMED_OUT"].contains(code) }
 
     /// Whether brokers and client refuse each other: waiting a little does not help.
-    var isLogins: Bool { ["_AUTHENTICATION", "_SSL"].contains(code) }
+    var isLogins: Bool {
+        ["_AUTHENTICATION", "_SSL"].contains(code) || message.contains("SSL routines")
+    }
+
+    /// With the fault in place of librdkafka's guess where it is about a refused certificate.
+    func naming(_ fault: String?) -> KafkaError {
+        guard let fault, let range = message.firstRange(of: CertificateFault.mark) else {
+            return self
+        }
+        return KafkaError(
+            code: code, message: message[..<range.upperBound] + ": " + fault, isFatal: isFatal,
+            isRetriable: isRetriable)
+    }
 
     /// No broker answers, which may change. `about` is empty, or `for ...` with a space before.
     static func silence(_ about: String, _ reason: KafkaError) -> KafkaError {

@@ -203,11 +203,6 @@ class SecureCluster(brokers.Cluster):
                                                   password.encode())
             self.admin.alter_user_scram_credentials([change])["worker"].result(60)
 
-    def set_plain(self, password):
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        self.configure(listener__name__secure__plain__sasl__jaas__config=(
-            f'{module} required user_admin="admin-secret" user_worker="{password}";'))
-
     def rule(self, operation, kind, name):
         return AclBinding(kind, name, ResourcePatternType.LITERAL, "User:worker", "*", operation,
                           AclPermissionType.ALLOW)
