@@ -2,9 +2,10 @@ internal import Glibc
 
 /// The image of its memory that a process leaves when it crashes.
 enum CoreFiles {
-    /// None from now on: secrets and records lie in it. Only the soft limit, so that who looks for a
-    /// crash can allow it again with `prlimit --core=unlimited --pid PID`. The kernel asks nobody
-    /// where its `core_pattern` names a program: that is the machine's to forbid.
+    /// None from now on: secrets and records lie in it. Only the soft limit, so that somebody who
+    /// looks for a crash can allow it again: `prlimit --core=unlimited --pid PID`. Where the
+    /// kernel's `core_pattern` names a program, the limit is not asked: that is the machine's to
+    /// forbid.
     static func forbid() {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0 else {
