@@ -33,9 +33,9 @@ class BrokerCase(unittest.TestCase):
     def topic(self, word, partitions, **config):
         return records.create_topic(self.bootstrap, new_name(word), partitions, **config)
 
-    def worker(self, content, *arguments, environment=None):
+    def worker(self, content, *arguments, environment=None, **more):
         """Starts a worker that is killed at the test's end where it still runs."""
-        worker = Worker(content, *arguments, environment=environment)
+        worker = Worker(content, *arguments, environment=environment, **more)
         self.addCleanup(worker.close)
         return worker
 
