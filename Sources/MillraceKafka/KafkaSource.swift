@@ -386,7 +386,8 @@ private func noteError(
         let (cause, causeText) = unsafe readText { unsafe rd_kafka_fatal_error(client, $0, $1) }
         (raw, text) = (cause, causeText)
     }
-    let error = KafkaError(raw, text, isFatal: isFatal)
+    // Equal errors as equal texts, which the log counts instead of showing each.
+    let error = KafkaError(raw, text.map(KafkaError.withoutTiming), isFatal: isFatal)
     context.noteConnection(error)
     context.add(.problem(error.serviceError))
 }

@@ -5,17 +5,24 @@ import http.server
 import json
 import pathlib
 import socket
+import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 
 import brokers
+from brokers import REPOSITORY
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType,
                                    AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
                                    ResourcePatternType, ResourceType, ScramCredentialInfo,
                                    ScramMechanism, UserScramCredentialUpsertion)
+
+sys.path.insert(0, str(REPOSITORY / "Tests" / "Faults"))
+
+from proxy import Proxy  # noqa: E402
 
 QUIET = {"log_level": "0"}
 SASL = {"SECURE": "SASL_SSL", "OAUTH": "SASL_SSL", "TLS": "SSL", "MTLS": "SSL"}
@@ -132,23 +139,29 @@ def _base64(data):
 
 
 class SecureCluster(brokers.Cluster):
-    """`kafka up --secure` with more listeners: SECURE (PLAIN, SCRAM), OAUTH, TLS and MTLS."""
+    """`kafka up --secure` with more listeners, each behind a proxy: SECURE (PLAIN, SCRAM), OAUTH,
+    TLS and MTLS."""
 
     PASSWORD = "worker-secret"
 
     def __init__(self, name):
         folder = brokers.scratch() / "secure"
         self.tokens = TokenServer(folder)
-        plain, control, *rest = free_ports(2 + len(SASL))
-        ports = dict(zip(SASL, rest))
-        at = {"PLAINTEXT": f"127.0.0.1:{plain}"} | {n: f"localhost:{p}" for n, p in ports.items()}
-        self.at = at
+        self.proxies = [Proxy() for _ in SASL]
+        taken = {proxy.port for proxy in self.proxies}
+        plain, control, *rest = [p for p in free_ports(2 + 2 * len(SASL)) if p not in taken]
+        behind = {n: f"127.0.0.1:{p}" for n, p in zip(SASL, rest)}
+        for proxy, target in zip(self.proxies, behind.values()):
+            proxy.start(target)
+        self.at = {n: f"localhost:{proxy.port}" for n, proxy in zip(SASL, self.proxies)}
+        inner = f"PLAINTEXT://127.0.0.1:{plain}"
         oauth = "listener.name.oauth.oauthbearer."
         login = "org.apache.kafka.common.security.oauthbearer.OAuthBearer"
         settings = {
-            "listeners": ",".join([f"{n}://{a.replace('localhost', '127.0.0.1')}"
-                                   for n, a in at.items()] + [f"CONTROLLER://127.0.0.1:{control}"]),
-            "advertised.listeners": ",".join(f"{n}://{a}" for n, a in at.items()),
+            "listeners": ",".join([inner, f"CONTROLLER://127.0.0.1:{control}"]
+                                  + [f"{n}://{a}" for n, a in behind.items()]),
+            "advertised.listeners": ",".join(
+                [inner] + [f"{n}://{a}" for n, a in self.at.items()]),
             "controller.quorum.voters": f"1@127.0.0.1:{control}",
             "listener.security.protocol.map": ",".join(
                 ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT"]
@@ -170,7 +183,7 @@ class SecureCluster(brokers.Cluster):
         super().__init__(name, "--secure", "--port", plain, *(
             word for key, value in settings.items() for word in ("--set", f"{key}={value}")),
             environment={"JAVA_TOOL_OPTIONS": allowed})
-        self.secure_bootstrap = at["SECURE"]
+        self.secure_bootstrap = self.at["SECURE"]
         self.admin = AdminClient(QUIET | {"bootstrap.servers": self.bootstrap})
         tls = pathlib.Path(self.certificate).parent
         self.authority = Authority(folder / "own", tls / "ca.key", tls / "ca.pem")
@@ -193,9 +206,30 @@ class SecureCluster(brokers.Cluster):
 
     def show(self, certificate):
         """What the broker shows on all listeners from now on."""
-        path = str(self.certificates[certificate])
-        self.configure(**{f"listener__name__{n.lower()}__ssl__keystore__location": path
+        path = self.certificates[certificate]
+        self.configure(**{f"listener__name__{n.lower()}__ssl__keystore__location": str(path)
                           for n in SASL})
+        own = path.with_suffix(".crt").read_text().strip()
+        for proxy in self.proxies:
+            brokers.wait_until(lambda proxy=proxy: self._shown(proxy.port) == own,
+                               f"the certificate '{certificate}'", 20)
+
+    @staticmethod
+    def _shown(port):
+        try:
+            return ssl.get_server_certificate(("127.0.0.1", port), timeout=10).strip()
+        except OSError:
+            return None
+
+    def cut(self):
+        """Ends all connections of the listeners: clients have to come in anew."""
+        for proxy in self.proxies:
+            proxy.tell("cut")
+
+    def stop(self):
+        super().stop()
+        for proxy in self.proxies:
+            proxy.close()
 
     def set_scram(self, password):
         for kind in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):

@@ -8,6 +8,7 @@ import bench_data
 import records
 import secure
 from cases import BrokerCase
+from confluent_kafka.admin import AclOperation, ResourceType
 from worker import check, pipeline
 
 WAYS = ["TLS", "mTLS", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
@@ -20,8 +21,8 @@ COUNT = 100
 class Pipeline:
     """Topics, group, rights and secret file of one worker."""
 
-    def __init__(self, case, way):
-        self.case, self.way, self.cluster = case, way, case.cluster
+    def __init__(self, case, way, **more):
+        self.case, self.way, self.cluster, self.more = case, way, case.cluster, more
         self.source, self.sink, self.dead = (case.topic(w, 1) for w in ("in", "out", "dead"))
         self.group = records.new_name("group")
         self.rights = self.cluster.rights(self.source, self.sink, self.dead, self.group)
@@ -45,7 +46,7 @@ class Pipeline:
             "consumer": {"session.timeout.ms": "6000"}} | own
         at = {"TLS": "TLS", "mTLS": "MTLS", "OAUTHBEARER": "OAUTH"}.get(self.way, "SECURE")
         return pipeline(self.cluster.at[at], self.source, self.sink, group=self.group,
-                        dead=self.dead, kafka=kafka | changes)
+                        dead=self.dead, kafka=kafka | changes, **self.more)
 
     def _certificate(self):
         signed = self.cluster.client_certificate
@@ -156,6 +157,24 @@ class WayTests(SecurityCase):
         self.assert_broker_refused("unknown CA", "is of an authority that is not in ssl.ca.location")
 
 
+    def test_a_certificate_that_expires_while_it_runs(self):
+        lanes = self.lanes(WAYS)
+        for lane in lanes:
+            lane.start().send()
+        for lane in lanes:
+            lane.worker.wait_ready()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.cluster.show, "right")
+            self.cluster.show("expired")
+            self.cluster.cut()
+            for lane in lanes:
+                for client in ("input", "output"):
+                    self.assert_refused(lane, f"{client}: no broker answers: ")
+                self.assert_refused(lane, "the broker's certificate has expired")
+        for lane in lanes:
+            lane.send()
+            lane.finish(may_repeat=True)
+
     def test_a_crash_leaves_no_image_of_the_memory(self):
         worker = Pipeline(self, "TLS").start().worker.wait_ready()
         limits = pathlib.Path(f"/proc/{worker.process.pid}/limits").read_text()
@@ -201,6 +220,19 @@ class PasswordTests(SecurityCase):
         for lane in lanes:
             lane.finish()
 
+    def test_a_file_that_changes_while_it_runs(self):
+        """Brokers read the passwords of PLAIN at their start; so the file is wrong for a time."""
+        lane = Pipeline(self, "PLAIN").start()
+        lane.send()
+        lane.worker.wait_ready()
+        lane.write(WRONG)
+        self.cluster.cut()
+        # Where the clients come in again before the file is looked at, that is after 30 s only.
+        self.assert_refused(lane, self.REFUSED, 60)
+        self.assertIn("login changed", lane.worker.stderr)
+        lane.send()
+        lane.write(self.cluster.PASSWORD).finish()
+
 
 class TokenTests(SecurityCase):
     """OAUTHBEARER with tokens of a server of our own, which repeats the secret where it refuses."""
@@ -215,7 +247,11 @@ class TokenTests(SecurityCase):
         """The secret is wrong; then the server takes it."""
         lane = Pipeline(self, "OAUTHBEARER").write(WRONG).start()
         lane.send()
-        self.assert_refused(lane, "failed to acquire SASL OAUTHBEARER token")
+        refused = "failed to acquire SASL OAUTHBEARER token"
+        self.assert_refused(lane, refused)
+        # The file counts from the next start on: only the questions before the start have it now.
+        lane.write(self.tokens.SECRET)
+        self.assert_refused(lane, f"input: no broker answers: {refused}")
         self.tokens.secret = WRONG
         lane.finish()
 
@@ -270,40 +306,6 @@ class CertificateTests(SecurityCase):
         file.write_bytes(self.cluster.authority.certificate.read_bytes())
         lane.start(**{"ssl.ca.location": str(file)}).finish()
 
-    def test_a_broker_that_comes_back_with_other_secrets(self):
-        """An expired certificate at first, and another password of PLAIN."""
-        fresh = "fr3sh-plain-password"
-        self.secrets.append(fresh)
-        lanes = self.lanes(["TLS", "mTLS", "OAUTHBEARER", "PLAIN"])
-        for lane in lanes:
-            lane.start().send()
-        for lane in lanes:
-            lane.worker.wait_ready()
-        with contextlib.ExitStack() as stack:
-            stack.callback(self.cluster.show, "right")
-            self.cluster.show("expired")
-            self.restart(self.cluster.PASSWORD, fresh)
-            self.addCleanup(self.restart, fresh, self.cluster.PASSWORD)
-            for lane in lanes:
-                for client in ("input", "output"):
-                    self.assert_refused(lane, f"{client}: no broker answers: ")
-                self.assert_refused(lane, "the broker's certificate has expired")
-        for lane in lanes:
-            if lane.way == "PLAIN":
-                self.assert_refused(lane, PasswordTests.REFUSED)
-                lane.write(fresh)
-            lane.send()
-            lane.finish(may_repeat=True)
-
-    def restart(self, before, after):
-        """The broker takes another password of `worker` for PLAIN, which it reads at its start."""
-        self.cluster.node("kill")
-        properties = self.cluster.folder / "node1" / "server.properties"
-        text = properties.read_text()
-        self.assertIn(f'user_worker="{before}"', text)
-        properties.write_text(text.replace(f'user_worker="{before}"', f'user_worker="{after}"'))
-        self.cluster.node("start")
-
 
 class RuntimeRightsTests(SecurityCase):
     """Rights that are taken away while records flow. Those of the source topic and at the start:
@@ -334,6 +336,21 @@ class RuntimeRightsTests(SecurityCase):
         dead = records.read_all(self.bootstrap, lane.dead)[0]
         self.assertEqual(len({letter.header("millrace-error-offset") for letter in dead}), 3)
         self.assert_numbered(lane.sink, lane.sent, 1)
+
+    def test_the_right_to_the_transactional_id(self):
+        instance = records.new_name("instance")
+        lane = Pipeline(self, "SCRAM-SHA-512", delivery="exactly_once", instance=instance)
+        lane.rights["transactional id"] = self.cluster.rule(
+            AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, f"test-{instance}")
+        lane.start().send()
+        missing = f"no right to use the transactional id 'test-{instance}'"
+        self.assert_refused(lane, missing)
+        self.cluster.allow(lane.rights["transactional id"])
+        lane.worker.wait_ready(60)
+        self.wait_no_lag(lane, 60)
+        self.lose(lane, "transactional id", missing)
+        self.stop(lane.worker)
+        self.assertEqual(self.assert_numbered(lane.sink, lane.sent, 1), 0, "records came twice")
 
 
 if __name__ == "__main__":
