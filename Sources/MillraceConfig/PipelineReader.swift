@@ -102,15 +102,20 @@ extension Reading {
     private mutating func readModel() -> PipelineFile.Model? {
         open(Settings.model)
         let file = located(Settings.modelFile)
+        let sha256 = located(Settings.modelSHA256)
         let name = read(Settings.modelName)
+        let loadTimeout = read(Settings.modelLoadTimeout)
         let isEngineWritten = section("model")?.entries["engine"] != nil
         let engine = located(Settings.modelEngine)
         let inputs = readInputs()
         let missing = readMissing(Settings.modelMissing)
-        guard let file, let engine, let place = section("model")?.place else { return nil }
+        guard let file, let engine, let loadTimeout, let place = section("model")?.place else {
+            return nil
+        }
         return PipelineFile.Model(
             file: PathText.resolve(file.value, in: folder), filePlace: file.place,
-            name: name ?? PathText.stem(of: file.value),
+            sha256: sha256.map { Located(value: $0.value.lowercased(), place: $0.place) },
+            loadTimeoutNs: loadTimeout, name: name ?? PathText.stem(of: file.value),
             engine: isEngineWritten ? engine : Located(value: engine.value, place: file.place),
             inputs: inputs?.value,
             inputsPlace: inputs?.place ?? place, missing: missing)

@@ -91,6 +91,8 @@ final class RunningPipeline: Sendable {
         _ pipeline: CheckedPipeline, settings: WorkerSettings, source: any Source,
         sink: any Sink, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void, log: Log
     ) throws(ServiceError) -> Worker {
+        let watchdog = LoadWatchdog(pipeline.file.model)
+        defer { watchdog.end() }
         do {
             return try Worker(
                 Worker.Parts(
