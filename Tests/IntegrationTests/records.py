@@ -135,9 +135,11 @@ class Watcher:
 
 
 def read_all(bootstrap, topic, seconds=180):
-    """All records of the topic, read committed: a list for each partition."""
+    """All records of the topic, read committed: a list for each partition. Waits for transactions
+    that are open when it begins."""
     watcher = Watcher(bootstrap)
-    partitions = watcher.partitions(topic)
+    ends = watcher.ends(topic)
+    partitions = list(ends)
     watcher.close()
     consumer = Consumer(QUIET | {
         "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
@@ -156,7 +158,9 @@ def read_all(bootstrap, topic, seconds=180):
                     message.key(), message.value(), message.headers() or [],
                     message.timestamp()[1], message.partition(), message.offset()))
             elif message.error().code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
+                # An open transaction ends what readers of committed records are given.
+                if message.offset() >= ends[message.partition()]:
+                    open_partitions.discard(message.partition())
             else:
                 raise AssertionError(f"reading {topic}: {message.error()}")
     consumer.close()
