@@ -65,24 +65,31 @@ extension Reading {
                 place,
                 "kafka property '\(entry.key)' must be one value, but is a list; separate its parts"
                     + " with commas")
-        case .mapping(let entries):
-            guard entries.count == 1, let file = entries.first, file.key == "file",
-                case .scalar(let scalar) = file.value.content, !scalar.isNull
-            else {
+        case .mapping:
+            guard let file = Self.fileScalar(entry.value) else {
                 complaints.add(
                     place,
                     "kafka property '\(entry.key)' must be one value or {file: path}, but is"
                         + " a mapping; names are written in full, as 'sasl.password'")
                 return nil
             }
-            guard let path = expand(scalar, at: file.value.place) else { return nil }
+            guard let path = expand(file.scalar, at: file.place) else { return nil }
             return secretFile(path, property: entry.key).map { ($0, true) }
         }
         return nil
     }
 
+    /// The path in `{file: path}`; nil where the value is something else.
+    static func fileScalar(_ value: Node) -> (scalar: Node.Scalar, place: Place)? {
+        guard case .mapping(let entries) = value.content, entries.count == 1,
+            let file = entries.first, file.key == "file",
+            case .scalar(let scalar) = file.value.content, !scalar.isNull
+        else { return nil }
+        return (scalar, file.value.place)
+    }
+
     /// The trimmed text of the file.
-    private mutating func secretFile(_ path: Text, property: String) -> String? {
+    mutating func secretFile(_ path: Text, property: String) -> String? {
         let shown = Shown.text(path.source)
         do throws(FileBytes.Failure) {
             let contents = try FileBytes.read(

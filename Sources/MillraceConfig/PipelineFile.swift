@@ -111,6 +111,8 @@ package struct PipelineFile: Sendable {
     /// The section `http`.
     package struct HTTP: Sendable {
         package let listen: ListenAddress
+        /// Nil where everybody who can reach the server may ask.
+        package let token: Secret?
         package let samples: Int
         package let hide: [FieldPointer]
     }

@@ -55,7 +55,7 @@ package enum SettingKind: Sendable, Equatable {
 
 /// Values that have a reader, and so a schema, of their own.
 package enum FormRule: Sendable, Equatable, CaseIterable {
-    case properties, inputs, pointer, pointers, missing, append
+    case properties, inputs, pointer, pointers, missing, append, secretFile
 
     var expectation: String {
         switch self {
@@ -65,6 +65,7 @@ package enum FormRule: Sendable, Equatable, CaseIterable {
         case .pointers: "a list of JSON Pointers, as [/card, /user/email]"
         case .missing: "error, nan, a number without quotes, or text in quotes"
         case .append: "all or a mapping of prediction fields to model outputs"
+        case .secretFile: "{file: path}"
         }
     }
 }
@@ -166,7 +167,8 @@ extension Setting {
         declaration = SettingDeclaration(
             section: section, key: key, kind: kind, isRequired: isRequired,
             defaultText: defaultText,
-            isSecret: section.hasPrefix("kafka") && Secret.isName(key), doc: doc)
+            isSecret: (section.hasPrefix("kafka") || section == "http") && Secret.isName(key),
+            doc: doc)
         self.defaultValue = defaultValue
         self.parse = parse
     }

@@ -24,7 +24,8 @@ package enum Settings {
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
         delivery.declaration, instance.declaration, commitInterval.declaration, memory.declaration,
         shutdownTimeout.declaration,
-        http.declaration, httpListen.declaration, httpSamples.declaration, httpHide.declaration,
+        http.declaration, httpListen.declaration, httpToken.declaration,
+        httpSamples.declaration, httpHide.declaration,
     ]
 
     private static let second: Int64 = 1_000_000_000
@@ -240,6 +241,13 @@ package enum Settings {
     static let httpListen = Setting.text(
         "http", "listen", .name(.listenAddress), isRequired: true,
         doc: "Address of `/`, `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+    static let httpToken = Setting.form(
+        "http", "token", .form(.secretFile),
+        doc: """
+            A file, `{file: path}`, with the token that clients send as `Authorization: Bearer \
+            TOKEN` or as the password of Basic: 16 to 1024 characters without spaces. Without it \
+            `/livez` and `/readyz` answer, and give no reasons.
+            """)
     static let httpSamples = Setting.integer(
         "http", "samples", 0...50, defaultValue: 5,
         doc: """
