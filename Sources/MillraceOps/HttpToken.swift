@@ -12,8 +12,8 @@ package struct HttpToken: Sendable, CustomStringConvertible, CustomReflectable {
     package var description: String { "[redacted]" }
     package var customMirror: Mirror { Mirror(self, children: [:]) }
 
-    /// Whether the value of a header Authorization has the token. How long it takes tells nothing of
-    /// the token but its length.
+    /// Whether the value of a header Authorization has the token. How long it takes tells nothing
+    /// of the token but its length.
     func isIn(_ authorization: String?) -> Bool {
         guard let authorization else { return false }
         let words = authorization.split(separator: " ", maxSplits: 1)

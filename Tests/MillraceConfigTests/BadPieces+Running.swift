@@ -192,7 +192,7 @@ extension BadPiece {
             [
                 "7:1: missing required key 'listen' in http",
                 "7:8: unknown key 'port' in http; known keys are listen, token,"
-                    + " hide",
+                    + " samples, hide",
             ]),
         BadPiece(
             .rest, "http: {listen: ':0', samples: 51}",
