@@ -76,6 +76,11 @@ let tests: [Target] = [
         path: "Tests/Simulation"),
     .executableTarget(name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
+    // Hostile records through the JSON codec, for scripts/fuzz and the tests; not a product.
+    .executableTarget(
+        name: "RecordProbe",
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"],
+        path: "Tests/RecordProbe"),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",
@@ -90,7 +95,7 @@ let tests: [Target] = [
         name: "MillraceCoreTests", dependencies: ["MillraceCore", "MillraceTestKit"]),
     .testTarget(
         name: "MillraceFormatsTests",
-        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"]),
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit", "RecordProbe"]),
     .testTarget(
         name: "MillraceLinesTests",
         dependencies: ["MillraceCore", "MillraceLines", "MillraceTestKit", "MillraceWorker"]),

@@ -41,6 +41,8 @@ struct LineRun {
         } catch {
             throw CommandError(.unavailable, error.description)
         }
+        let watchdog = LoadWatchdog(file.model)
+        defer { watchdog.end() }
         do throws(ModelError) {
             worker = try Worker(
                 Worker.Parts(

@@ -107,6 +107,8 @@ final class RunningPipeline: Sendable {
         verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void,
         troubles: @escaping @Sendable () -> [String], log: Log
     ) throws(ServiceError) -> Worker {
+        let watchdog = LoadWatchdog(pipeline.file.model)
+        defer { watchdog.end() }
         do {
             return try Worker(
                 Worker.Parts(
@@ -196,14 +198,16 @@ final class RunningPipeline: Sendable {
     }
 
     private func serve() throws(CommandError) -> HttpEndpoint? {
-        guard let listen = pipeline.file.http?.listen else { return nil }
+        guard let http = pipeline.file.http else { return nil }
         let worker = worker
         let report = statusReport()
         let routes = Endpoints.routes(
             health: { worker.health }, metrics: { [self] in metrics() },
             status: { report.text() })
         do {
-            let endpoint = try HttpEndpoint(listen: listen.description, routes: routes)
+            let endpoint = try HttpEndpoint(
+                listen: http.listen.description, routes: routes,
+                token: http.token.flatMap { HttpToken($0.revealed) })
             log(.info, "serving health and metrics", [("http", endpoint.address)])
             return endpoint
         } catch {
@@ -288,8 +292,8 @@ private final class HttpEndpoint {
     private var server: HttpServer?
     let address: String
 
-    init(listen: String, routes: [HttpRoute]) throws(ServiceError) {
-        let server = try HttpServer(listen: listen, routes: routes)
+    init(listen: String, routes: [HttpRoute], token: HttpToken?) throws(ServiceError) {
+        let server = try HttpServer(listen: listen, routes: routes, token: token)
         address = server.address
         self.server = consume server
     }

@@ -14,7 +14,9 @@ enum GoodText {
         value: {format: json, max_bytes: 1MB}
         model:
           file: /models/m.v2.onnx
+          sha256: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF
           name: risk
+          load_timeout: 5m
           engine: trees
           missing: -1.5
           inputs:
