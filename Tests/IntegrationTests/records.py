@@ -92,22 +92,33 @@ class Watcher:
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
-        self.consumer = Consumer(QUIET | {
-            "bootstrap.servers": bootstrap, "group.id": "watcher", "enable.auto.commit": False})
+        self.consumer, self._all = (Consumer(QUIET | {
+            "bootstrap.servers": bootstrap, "group.id": "watcher", "enable.auto.commit": False,
+            "isolation.level": level}) for level in ("read_committed", "read_uncommitted"))
 
     def partitions(self, topic):
         return sorted(self.consumer.list_topics(topic, timeout=60).topics[topic].partitions)
 
     def ends(self, topic):
-        """End offset by partition."""
+        """End offset by partition, for readers of what is committed."""
         return {p: wait_until(lambda p=p: self._end(topic, p), f"the end of {topic}[{p}]")[0]
                 for p in self.partitions(topic)}
 
-    def _end(self, topic, partition):
+    def unsettled(self, topic):
+        """The partitions where an open transaction holds readers up, each in words."""
+        found = []
+        for partition, end in self.ends(topic).items():
+            written = wait_until(lambda p=partition: self._end(topic, p, self._all),
+                                 f"the end of {topic}[{partition}]")[0]
+            if end < written:
+                found.append(f"{topic}[{partition}] is readable to {end} of {written}")
+        return found
+
+    def _end(self, topic, partition, consumer=None):
         """The offset in a list; None while a new leader is not known yet."""
         try:
             place = TopicPartition(topic, partition)
-            return [self.consumer.get_watermark_offsets(place, timeout=60)[1]]
+            return [(consumer or self.consumer).get_watermark_offsets(place, timeout=60)[1]]
         except KafkaException as failure:
             if not failure.args[0].retriable() and failure.args[0].code() not in (
                     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._TRANSPORT):
@@ -132,44 +143,61 @@ class Watcher:
 
     def close(self):
         self.consumer.close()
+        self._all.close()
 
 
-def read_all(bootstrap, topic, seconds=180):
-    """All records of the topic, read committed: a list for each partition."""
+def scan(bootstrap, topic, isolation="read_committed", starts=None, seconds=180):
+    """Gives the messages of all partitions up to where they end, from the offsets `starts` or from
+    the beginning. The limit of time is for a read without progress."""
     watcher = Watcher(bootstrap)
     partitions = watcher.partitions(topic)
     watcher.close()
     consumer = Consumer(QUIET | {
         "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
-        "enable.partition.eof": True, "isolation.level": "read_committed",
+        "enable.partition.eof": True, "isolation.level": isolation,
         "auto.offset.reset": "earliest", "fetch.max.bytes": 16_000_000})
-    consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-    found = [[] for _ in partitions]
+    consumer.assign([TopicPartition(topic, p, (starts or {}).get(p, 0)) for p in partitions])
     open_partitions = set(partitions)
     deadline = time.monotonic() + seconds
-    while open_partitions:
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{topic} could not be read in {seconds} s")
-        for message in consumer.consume(10_000, 0.5):
-            if message.error() is None:
-                found[message.partition()].append(Record(
-                    message.key(), message.value(), message.headers() or [],
-                    message.timestamp()[1], message.partition(), message.offset()))
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
-            else:
-                raise AssertionError(f"reading {topic}: {message.error()}")
-    consumer.close()
-    return found
+    try:
+        while open_partitions:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{topic} gave nothing new for {seconds} s")
+            for message in consumer.consume(10_000, 0.1):
+                if message.error() is None:
+                    deadline = time.monotonic() + seconds
+                    yield message
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    open_partitions.discard(message.partition())
+                else:
+                    raise AssertionError(f"reading {topic}: {message.error()}")
+    finally:
+        consumer.close()
+
+
+def read_all(bootstrap, topic, seconds=180):
+    """All records of the topic, read committed: a list for each partition."""
+    found = {}
+    for message in scan(bootstrap, topic, seconds=seconds):
+        found.setdefault(message.partition(), []).append(Record(
+            message.key(), message.value(), message.headers() or [],
+            message.timestamp()[1], message.partition(), message.offset()))
+    watcher = Watcher(bootstrap)
+    partitions = watcher.partitions(topic)
+    watcher.close()
+    return [found.get(p, []) for p in partitions]
 
 
 class Feed:
-    """Loads numbered records at a steady rate from a thread of its own until `stop`: number i has
-    the key i and the value `rows[i % len(rows)]` and goes to partition i % `partitions`."""
+    """Loads numbered records at a steady rate from a thread of its own until `stop`, or until there
+    are `limit`: number i has the key i and the value `rows[i % len(rows)]` and goes to partition
+    i % `partitions`; `make` makes others."""
 
-    def __init__(self, bootstrap, topic, partitions, rows, per_second):
+    def __init__(self, bootstrap, topic, partitions, rows, per_second, make=None, limit=None):
         self.count = 0
         self.failure = None
+        self._make = make or numbered
+        self._limit = limit
         self._rows, self._rate = rows, per_second
         self._topic, self._partitions = topic, partitions
         self._over = threading.Event()
@@ -182,8 +210,10 @@ class Feed:
             start = time.monotonic()
             while not self._over.wait(0.02):
                 due = int((time.monotonic() - start) * self._rate)
+                if self._limit is not None:
+                    due = min(due, self._limit)
                 while self.count < due and not self._over.is_set():
-                    put(self._producer, self._topic, numbered(
+                    put(self._producer, self._topic, self._make(
                         self.count, self._rows, self._partitions))
                     self.count += 1
                 self._producer.poll(0)
