@@ -60,6 +60,8 @@ ROWS = [
             ("sum(increase(millrace_rewinds_total[$__rate_interval]))", "rewinds"),
             ("sum(increase(millrace_producer_restarts_total[$__rate_interval]))",
              "producer restarts")]),
+        ("Transactions a second", "short",
+         [(rate("millrace_transactions_total", "result"), "{{result}}")]),
     ]),
     ("Where the time goes", [
         ("End to end", "s", [

@@ -23,6 +23,8 @@ package struct PipelineFile: Sendable {
     package let sink: Sink
     package let deadLetter: DeadLetter?
     package let delivery: DeliveryPromise
+    /// The worker's own name; nil: it gets one that nobody else has.
+    package let instance: String?
     package let commitIntervalNs: Int64
     package let memory: Int
     package let shutdownTimeoutNs: Int64

@@ -55,8 +55,9 @@ extension Reading {
         let batch = readBatch(memory: memory)
         let lanes = read(Settings.lanes)
         let sink = readSink()
-        let delivery = readDelivery()
-        let commitIntervalNs = read(Settings.commitInterval)
+        let delivery = read(Settings.delivery)
+        let instance = read(Settings.instance)
+        let commitIntervalNs = readCommitInterval(delivery)
         let shutdownTimeoutNs = read(Settings.shutdownTimeout)
         let http = readHTTP()
         checkTopics(source: source, sink: sink, deadLetter: deadLetter)
@@ -67,7 +68,7 @@ extension Reading {
         return PipelineFile(
             path: path, name: name, source: source, kafka: kafka, value: value, model: model,
             engines: engines, append: append, onError: onError, batch: batch, lanes: Int(lanes),
-            sink: sink, deadLetter: deadLetter, delivery: delivery,
+            sink: sink, deadLetter: deadLetter, delivery: delivery, instance: instance,
             commitIntervalNs: commitIntervalNs, memory: Int(memory),
             shutdownTimeoutNs: shutdownTimeoutNs, http: http)
     }
@@ -168,14 +169,9 @@ extension Reading {
         return policy.value
     }
 
-    private mutating func readDelivery() -> DeliveryPromise? {
-        guard let delivery = located(Settings.delivery) else { return nil }
-        if delivery.value == .exactlyOnce {
-            complaints.add(
-                delivery.place,
-                "delivery: exactly_once is not available yet; write at_least_once")
-        }
-        return delivery.value
+    private mutating func readCommitInterval(_ delivery: DeliveryPromise?) -> Int64? {
+        let isWritten = section("")?.entries["commit_interval"] != nil
+        return read(Settings.commitInterval) ?? (isWritten ? nil : delivery?.commitIntervalNs)
     }
 
     private mutating func readHTTP() -> PipelineFile.HTTP? {

@@ -196,12 +196,12 @@ extension Setting where Value == Int64 {
     }
 
     static func duration(
-        _ section: String, _ key: String, _ rangeNs: ClosedRange<Int64>, defaultNs: Int64,
-        doc: String
+        _ section: String, _ key: String, _ rangeNs: ClosedRange<Int64>, defaultNs: Int64? = nil,
+        defaultText: String? = nil, doc: String
     ) -> Self {
         Self(
             section, key, .duration(rangeNs), isRequired: false, defaultValue: defaultNs,
-            defaultText: Quantities.durationText(defaultNs), doc: doc
+            defaultText: defaultText ?? defaultNs.map(Quantities.durationText), doc: doc
         ) { Quantities.durationNs($0).flatMap { rangeNs.contains($0) ? $0 : nil } }
     }
 

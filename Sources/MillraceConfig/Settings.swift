@@ -21,7 +21,7 @@ package enum Settings {
         sink.declaration, sinkTopic.declaration, sinkPartitioning.declaration,
         sinkModelHeader.declaration,
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
-        delivery.declaration, commitInterval.declaration, memory.declaration,
+        delivery.declaration, instance.declaration, commitInterval.declaration, memory.declaration,
         shutdownTimeout.declaration,
         http.declaration, httpListen.declaration, httpSamples.declaration, httpHide.declaration,
     ]
@@ -199,12 +199,21 @@ package enum Settings {
     static let delivery = Setting<DeliveryPromise>.choice(
         "", "delivery", defaultValue: .atLeastOnce,
         doc: """
-            The promise about records that are written twice after a crash; `exactly_once` is not \
-            available yet, and refused.
+            The promise about records that are written twice after a crash. `exactly_once` writes \
+            outputs, dead letters and offsets in transactions, for readers with \
+            `isolation.level=read_committed`; [guarantees.md](guarantees.md) has its limits.
+            """)
+    static let instance = Setting.text(
+        "", "instance", .name(.label), defaultText: "unique to the process",
+        doc: """
+            With `exactly_once`, a name of this worker's own that stays, as `${HOSTNAME}` in a \
+            StatefulSet: coming back under it, the worker ends at once what it left open. The \
+            transactional id is `NAME-INSTANCE`, with the pipeline's name.
             """)
     static let commitInterval = Setting.duration(
-        "", "commit_interval", (second / 100)...(3600 * second), defaultNs: second,
-        doc: "How often offsets are committed.")
+        "", "commit_interval", (second / 100)...(3600 * second),
+        defaultText: "1s; 100ms with exactly_once",
+        doc: "How often offsets, or transactions, are committed.")
     static let memory = Setting.byteSize(
         "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 128 * mebibyte,
         doc: """
@@ -262,4 +271,8 @@ package enum Partitioning: String, Sendable, CaseIterable {
 package enum DeliveryPromise: String, Sendable, CaseIterable {
     case atLeastOnce = "at_least_once"
     case exactlyOnce = "exactly_once"
+
+    /// Of `commit_interval`, in nanoseconds. Readers of committed records wait so long at most;
+    /// each commit costs three requests.
+    var commitIntervalNs: Int64 { self == .atLeastOnce ? 1_000_000_000 : 100_000_000 }
 }

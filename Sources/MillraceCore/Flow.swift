@@ -10,7 +10,7 @@
     private static let maxBatches = 256
 
     package private(set) var line = WaitingLine()
-    package private(set) var ledger = Ledger()
+    package private(set) var ledger: Ledger
     private var sequencer = Sequencer()
     private var batches: [Batch] = []
     private var freeSlots: [Int] = []
@@ -29,6 +29,9 @@
     private var isStopping = false
     /// A batch was abandoned: what was cut behind it is left out too, or it would come twice.
     private var isAbandoning = false
+    /// What is written and not committed; nil where the source's offsets are committed by
+    /// themselves (at least once).
+    private var transaction: OpenTransaction?
     /// Charged bytes of the waiting line and of all batches.
     package private(set) var chargedBytes = 0
     package private(set) var counters = FlowCounters()
@@ -40,9 +43,13 @@
         var isPaused = false
     }
 
-    package init(policy: BatchPolicy, boundBytes: Int) {
+    /// - Parameter transactions: outputs and offsets go in transactions, cut so; nil: at least
+    ///   once.
+    package init(policy: BatchPolicy, boundBytes: Int, transactions: TransactionPolicy? = nil) {
         self.policy = policy
         self.boundBytes = boundBytes
+        ledger = Ledger(isTransactional: transactions != nil)
+        transaction = transactions.map { OpenTransaction(policy: $0) }
     }
 
     // MARK: Intake
@@ -88,13 +95,17 @@
         }
     }
 
-    /// Whether all that was cut of the partitions is finished.
+    /// Whether all that was cut of the partitions is finished, and committed where that goes in
+    /// transactions.
     package func isDrained(_ partitions: [Int32]) -> Bool {
-        partitions.allSatisfy { ledger.unfinished($0) == 0 }
+        partitions.allSatisfy { ledger.unfinished($0) == 0 && !isInTransaction($0) }
     }
 
-    /// The partitions are not ours any more; results that still come are discarded.
-    package mutating func close(_ partitions: [Int32]) {
+    /// The partitions are not ours any more; results that still come are discarded. A transaction
+    /// that holds some of their records cannot be committed any more: others write them too.
+    package mutating func close(_ partitions: [Int32], nowNs: Int64) {
+        let isCommitting = transaction?.phase == .committing
+        if !isCommitting, partitions.contains(where: isInTransaction) { breakSink(nowNs: nowNs) }
         for partition in partitions {
             ledger.close(partition)
             rewinds[partition] = nil
@@ -126,10 +137,11 @@
         return ready
     }
 
-    /// The source stands at the rewind's offset again.
-    package mutating func rewound(_ partition: Int32, epoch: UInt32) {
+    /// The source stands at the rewind's offset again, or where else the group's committed offset
+    /// is.
+    package mutating func rewound(_ partition: Int32, to offset: Int64, epoch: UInt32) {
         guard ledger.epoch(of: partition) == epoch else { return }
-        ledger.reopen(partition)
+        ledger.reopen(partition, at: offset)
     }
 
     /// The source could not be moved: try again after `waitNs`.
@@ -155,8 +167,13 @@
     package var isIdle: Bool { line.count == 0 && freeSlots.count == batches.count }
 
     /// Idle, and no record is left out that is to be read again: none rewinds, none waits for the
-    /// sink's restart.
-    package var isSettled: Bool { isIdle && rewinds.isEmpty && !isSinkBroken }
+    /// sink's restart or a commit.
+    package var isSettled: Bool {
+        isIdle && rewinds.isEmpty && !isSinkBroken && transaction?.isEmpty != false
+    }
+
+    /// Idle, and nothing more can be committed: the last step before the end.
+    package var isOver: Bool { isIdle && (isSinkBroken || transaction?.isEmpty != false) }
 
     // MARK: Lanes
 
@@ -322,7 +339,7 @@
     }
 
     /// The next step of the one who has the turn. Runs of old epochs are discarded on the way.
-    package mutating func nextStep() -> WriterStep {
+    package mutating func nextStep(nowNs: Int64) -> WriterStep {
         while let (partition, entry) = outbox.next() {
             let batch = batches[entry.slot]
             let run = batch.runs[entry.run]
@@ -334,6 +351,9 @@
                 if batch.unwritten == 0 { return .release(batch) }
                 continue
             }
+            transaction?.add(entry.count, bytes: entry.bytes, of: partition, nowNs: nowNs)
+            // Under the lock: the delivery thread reads it there.
+            batch.runs[entry.run].handedAtNs = nowNs
             return .write(
                 Write(
                     batch: batch, run: entry.run, first: entry.first, count: entry.count,
@@ -369,7 +389,7 @@
 
     /// What the broker's answer changes.
     package struct DeliveryEffect {
-        /// Store this offset.
+        /// Store this offset, for the commits at least once.
         package var frontier: Ledger.Frontier?
         /// The batch is finished: `recycle` it.
         package var finished: Batch?
@@ -392,8 +412,11 @@
         if batch.unfinished == 0 { effect.finished = batch }
         guard let failure = delivery.failure else {
             effect.handedAtNs = batch.runs[delivery.run].handedAtNs
-            effect.frontier = ledger.finish(ticket, count: delivery.count)
-            if let frontier = effect.frontier { passed(frontier) }
+            let frontier = ledger.finish(ticket, count: delivery.count)
+            if transaction == nil, let frontier {
+                effect.frontier = frontier
+                passed(frontier)
+            }
             return effect
         }
         counters.deliveryFailures &+= UInt64(delivery.count)
@@ -406,11 +429,15 @@
                 outbox.writeCarefully(ticket.partition, until: offset)
             }
         }
-        if failure.error.isFatal { isSinkBroken = true }
-        if ledger.isCurrent(ticket) {
-            beginRewind(ticket.partition, nowNs: nowNs)
-            effect.rewinding = ticket.partition
+        let isCurrent = ledger.isCurrent(ticket)
+        if isCurrent { effect.rewinding = ticket.partition }
+        if transaction != nil {
+            // A transaction is committed as a whole or not at all.
+            if !isSinkBroken { breakSink(nowNs: nowNs) }
+            return effect
         }
+        if failure.error.isFatal { isSinkBroken = true }
+        if isCurrent { beginRewind(ticket.partition, nowNs: nowNs) }
         return effect
     }
 
@@ -440,13 +467,16 @@
         condemned[frontier.partition] = rest.isEmpty ? nil : rest
     }
 
-    /// The sink reported a failure that is not about one record: everything unfinished is read
-    /// again once the sink was restarted.
+    /// The sink reported a failure that is not about one record: everything unfinished, and what
+    /// the transaction holds, is read again once the sink was restarted.
     package mutating func breakSink(nowNs: Int64) {
         isSinkBroken = true
-        for partition in ledger.partitions where ledger.unfinished(partition) > 0 {
+        for partition in ledger.partitions
+        where ledger.unfinished(partition) > 0 || isInTransaction(partition) {
             beginRewind(partition, nowNs: nowNs)
         }
+        if transaction?.isEmpty == false { counters.abortedTransactions &+= 1 }
+        beginTransaction()
     }
 
     /// Whether the broken sink may be purged: nobody writes, so nothing comes behind the purge.
@@ -459,7 +489,7 @@
     /// The sink has a new client; what is unfinished is read again.
     package mutating func sinkRestarted(nowNs: Int64) {
         isSinkBroken = false
-        counters.sinkRestarts &+= 1
+        if transaction == nil { counters.sinkRestarts &+= 1 }
         for partition in ledger.partitions where ledger.unfinished(partition) > 0 {
             beginRewind(partition, nowNs: nowNs)
         }
@@ -475,6 +505,59 @@
             offset: offset, epoch: epoch, notBeforeNs: nowNs &+ wait,
             isPaused: rewinds[partition]?.isPaused ?? false)
     }
+
+    // MARK: Transactions
+
+    private func isInTransaction(_ partition: Int32) -> Bool {
+        transaction?.partitions.contains(partition) ?? false
+    }
+
+    /// When the transaction is to be committed; nil where there is nothing to commit.
+    package var commitDueNs: Int64? {
+        guard let transaction, let dueNs = transaction.dueNs, !isSinkBroken else { return nil }
+        // Those who wait for the commit to go on: the end, and partitions that are given back.
+        let leaving = ledger.leaving
+        let isAwaited =
+            isStopping
+            ? isIdle : !leaving.isEmpty && leaving.allSatisfy { ledger.unfinished($0) == 0 }
+        return isAwaited ? transaction.sinceNs : dueNs
+    }
+
+    /// Whether the transaction may be committed now. Once it is due no further run is begun, and
+    /// the answer becomes true when all that it holds is acknowledged. Then ask the source for its
+    /// membership first, `beginCommit` after that: a partition that was lost in between is missing
+    /// there, and one that is lost later is refused under that membership.
+    package mutating func canCommit(nowNs: Int64) -> Bool {
+        guard let dueNs = commitDueNs, nowNs >= dueNs else { return false }
+        if transaction?.phase == .open {
+            transaction?.close()
+            outbox.hold()
+        }
+        return transaction?.phase == .closing && !isWriting && outbox.awaitedTotal == 0
+            && !outbox.hasBegunRun
+    }
+
+    /// The offsets that belong into the transaction; answer with `committed` or `breakSink`. Nil
+    /// where the transaction has been thrown away meanwhile.
+    package mutating func beginCommit() -> [Ledger.Uncommitted]? {
+        guard transaction?.phase == .closing, !isSinkBroken else { return nil }
+        transaction?.beginCommit()
+        return ledger.uncommitted
+    }
+
+    /// The broker has committed the transaction with these offsets.
+    package mutating func committed(_ offsets: [Ledger.Uncommitted]) {
+        for offset in offsets where ledger.commit(offset) { passed(offset.frontier) }
+        counters.transactions &+= 1
+        beginTransaction()
+    }
+
+    private mutating func beginTransaction() {
+        transaction?.reset()
+        outbox.letGo()
+    }
+
+    // MARK: The end of a batch
 
     /// The batch's records are counted and it is free for the next ones.
     package mutating func recycle(_ batch: Batch, tally: BatchTally) {

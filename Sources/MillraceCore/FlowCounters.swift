@@ -32,6 +32,9 @@ package struct FlowCounters: Sendable {
     package internal(set) var deliveryFailures: UInt64 = 0
     package internal(set) var rewinds: UInt64 = 0
     package internal(set) var sinkRestarts: UInt64 = 0
+    /// Committed, and thrown away with records in them.
+    package internal(set) var transactions: UInt64 = 0
+    package internal(set) var abortedTransactions: UInt64 = 0
 
     /// Nothing counted.
     package init() {}

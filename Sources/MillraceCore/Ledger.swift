@@ -41,6 +41,8 @@ package struct Ledger: Sendable {
         var firstRun: UInt64 = 0
         /// Offset of the first record that is not finished; nil before the first admission.
         var frontier: Int64?
+        /// With transactions: offset of the first record that is not committed.
+        var committed: Int64?
         var unfinished = 0
 
         var nextRun: UInt64 { firstRun &+ UInt64(runs.count - head) }
@@ -49,8 +51,10 @@ package struct Ledger: Sendable {
     private var accounts: [Int32: Account] = [:]
     /// One counter for all partitions: an epoch is never used twice.
     private var lastEpoch: UInt32 = 0
+    /// Finished is not enough: what is not committed is read again by a rewind.
+    private let isTransactional: Bool
 
-    package init() {}
+    package init(isTransactional: Bool = false) { self.isTransactional = isTransactional }
 
     /// Opens an account for a partition, with a new epoch, and returns the epoch.
     package mutating func open(_ partition: Int32) -> UInt32 {
@@ -76,7 +80,10 @@ package struct Ledger: Sendable {
         let ticket = Ticket(partition: partition, epoch: epoch, run: account.nextRun)
         account.runs.append(Run(lastOffset: lastOffset, remaining: count))
         account.unfinished += count
-        if account.frontier == nil { account.frontier = firstOffset }
+        if account.frontier == nil {
+            account.frontier = firstOffset
+            account.committed = firstOffset
+        }
         return ticket
     }
 
@@ -128,6 +135,9 @@ package struct Ledger: Sendable {
     /// Whether the partition is being given back.
     package func isLeaving(_ partition: Int32) -> Bool { accounts[partition]?.isLeaving ?? false }
 
+    /// Partitions that are being given back.
+    package var leaving: [Int32] { accounts.filter(\.value.isLeaving).map(\.key) }
+
     /// Records of the partition that are admitted and not finished.
     package func unfinished(_ partition: Int32) -> Int { accounts[partition]?.unfinished ?? 0 }
 
@@ -140,24 +150,55 @@ package struct Ledger: Sendable {
     /// The frontiers of all partitions that have one.
     package var frontiers: [Int32: Int64] { accounts.compactMapValues(\.frontier) }
 
-    /// Drops all that is unfinished and starts a new epoch: the records from the frontier on will
-    /// be read again. Returns the offset to rewind to and the new epoch, nil where nothing was ever
-    /// admitted or the partition is not ours. The account stays closed until `reopen`.
+    /// A frontier that goes into a transaction, with the epoch that it is of.
+    package struct Uncommitted: Sendable, Equatable {
+        package let frontier: Frontier
+        let epoch: UInt32
+    }
+
+    /// With transactions: the frontiers that are not committed yet, by partition.
+    package var uncommitted: [Uncommitted] {
+        accounts.sorted { $0.key < $1.key }.compactMap { partition, account in
+            guard let offset = account.frontier, offset != account.committed else { return nil }
+            return Uncommitted(
+                frontier: Frontier(partition: partition, offset: offset), epoch: account.epoch)
+        }
+    }
+
+    /// The transaction with this offset is committed. False where the partition is not ours any
+    /// more or has another epoch.
+    package mutating func commit(_ offset: Uncommitted) -> Bool {
+        let partition = offset.frontier.partition
+        guard accounts[partition]?.epoch == offset.epoch else { return false }
+        accounts[partition]?.committed = offset.frontier.offset
+        return true
+    }
+
+    /// Drops all that is unfinished, with transactions also what is not committed, and starts a new
+    /// epoch: the records from the frontier (the committed offset) on will be read again. Returns
+    /// the offset to rewind to and the new epoch, nil where nothing was ever admitted or the
+    /// partition is not ours. The account stays closed until `reopen`.
     package mutating func rewind(_ partition: Int32) -> (offset: Int64, epoch: UInt32)? {
-        guard let old = accounts[partition], let frontier = old.frontier else { return nil }
+        guard let old = accounts[partition],
+            let target = isTransactional ? old.committed : old.frontier
+        else { return nil }
         lastEpoch &+= 1
         var account = Account(epoch: lastEpoch)
         account.isOpen = false
         account.isLeaving = old.isLeaving
-        account.frontier = frontier
+        account.frontier = target
+        account.committed = target
         accounts[partition] = account
-        return (frontier, lastEpoch)
+        return (target, lastEpoch)
     }
 
-    /// Admits records again after `rewind`, unless the partition is being given back.
-    package mutating func reopen(_ partition: Int32) {
+    /// Admits records again after `rewind`, from `offset` on, unless the partition is being given
+    /// back.
+    package mutating func reopen(_ partition: Int32, at offset: Int64) {
         guard !isLeaving(partition) else { return }
         accounts[partition]?.isOpen = true
+        accounts[partition]?.frontier = offset
+        accounts[partition]?.committed = offset
     }
 
     /// Closes the account: the partition was given back or lost.

@@ -52,6 +52,10 @@ struct Outbox: Sendable {
     /// answer. By key or as dead letters, records of several partitions share a request.
     private var postponed: [Int32] = []
     private var soloPartition: Int32?
+    /// No run is begun; those that have been are written to their ends.
+    private var isHeld = false
+    /// Partitions that wait for `letGo`.
+    private var held: [Int32] = []
 
     /// Adds a run to its partition's queue.
     mutating func append(_ entry: Entry, of partition: Int32) {
@@ -75,6 +79,10 @@ struct Outbox: Sendable {
         guard var state = partitions.removeValue(forKey: partition) else { return nil }
         defer { partitions[partition] = state }
         guard var entry = state.first, !refused.contains(partition) else { return nil }
+        if isHeld, entry.first == 0 {
+            held.append(partition)
+            return nil
+        }
         let isCareful = state.carefulUntil != nil
         if state.awaited > 0 {
             guard state.isOpen, !isCareful,
@@ -128,6 +136,20 @@ struct Outbox: Sendable {
     mutating func retry() {
         while let partition = refused.popLast() { list(partition) }
     }
+
+    /// Begins no further run until `letGo`: a transaction ends between runs, as the ledger counts
+    /// whole ones.
+    mutating func hold() { isHeld = true }
+
+    /// Runs are begun again.
+    mutating func letGo() {
+        isHeld = false
+        for partition in held { list(partition) }
+        held.removeAll(keepingCapacity: true)
+    }
+
+    /// Whether a run is written in part and waits for the rest.
+    var hasBegunRun: Bool { partitions.values.contains { ($0.first?.first ?? 0) > 0 } }
 
     /// That many records of the partition are answered, or were not handed over after all.
     mutating func answered(_ count: Int, of partition: Int32) {

@@ -102,8 +102,9 @@ extension KafkaSettings {
     private var consumerMusts: Properties {
         [
             ("group.id", group),
-            // Committed by librdkafka's timer, but only what was stored after delivery.
-            ("enable.auto.commit", "true"),
+            // Committed by librdkafka's timer, but only what was stored after delivery; or by the
+            // producer's transactions.
+            ("enable.auto.commit", transactionalId == nil ? "true" : "false"),
             ("auto.commit.interval.ms", String(max(1, commitIntervalMs))),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", start.rawValue),
@@ -137,15 +138,37 @@ extension KafkaSettings {
 
     private var producerMusts: Properties {
         let request = requestBytesLimit.map { [("batch.size", String($0))] } ?? []
-        return request + [
+        let always = [
             // No duplicates and no reordering by retries; implies at most 5 requests in flight.
             ("enable.idempotence", "true"),
             ("acks", "all"),
-            // Infinite: an outage is waited out; giving a record up would leave a gap behind which
-            // later records of the partition are already written.
-            ("message.timeout.ms", "0"),
             ("allow.auto.create.topics", "false"),
         ]
+        if let transactionalId {
+            // librdkafka gives a record up when its transaction's time is over: it is thrown away
+            // as a whole and written again.
+            return request + always + [
+                ("transactional.id", transactionalId),
+                ("transaction.timeout.ms", String(transactionTimeoutMs)),
+            ]
+        }
+        // Infinite: an outage is waited out; giving a record up would leave a gap behind which
+        // later records of the partition are already written.
+        return request + always + [("message.timeout.ms", "0")]
+    }
+
+    /// How long the broker keeps a transaction of a worker that is gone open, which readers of
+    /// committed records wait for: the user's `transaction.timeout.ms`, or 10 s (librdkafka: 60 s).
+    var transactionTimeoutMs: Int {
+        let written = (common + producer).last { $0.name == "transaction.timeout.ms" }
+        return written.flatMap { Int($0.value) } ?? 10_000
+    }
+
+    /// Properties of a producer that asks for its id by itself, as one with transactions does not.
+    var idempotentProperties: Properties {
+        var own = self
+        own.transactionalId = nil
+        return own.properties(of: .producer)
     }
 
     /// The user's `message.max.bytes`, or librdkafka's default of it.

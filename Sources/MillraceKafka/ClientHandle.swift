@@ -173,6 +173,14 @@ final class ClientContext: Sendable {
         unsafe raw.pointee.elems[0].offset = offset
     }
 
+    /// The offsets of the next records to read.
+    init(topic: String, frontiers: [Ledger.Frontier]) {
+        self.init(topic: topic, partitions: frontiers.map(\.partition))
+        for (index, frontier) in frontiers.enumerated() {
+            unsafe raw.pointee.elems[index].offset = frontier.offset
+        }
+    }
+
     deinit { unsafe rd_kafka_topic_partition_list_destroy(raw) }
 
     /// What librdkafka says of the first partition.

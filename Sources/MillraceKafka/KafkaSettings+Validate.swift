@@ -46,7 +46,9 @@ extension KafkaSettings {
                 if let refusal { complaints.append(complaint(scope, name, refusal)) }
             }
         }
-        complaints += groupProtocolComplaints() + securityComplaints() + topicNameComplaints()
+        complaints +=
+            groupProtocolComplaints() + transactionComplaints() + securityComplaints()
+            + topicNameComplaints()
         let hasErrors = complaints.contains { $0.isError }
         return hasErrors ? complaints : complaints + togetherComplaints()
     }
@@ -116,6 +118,28 @@ extension KafkaSettings {
                 )
             }
         }
+    }
+
+    /// What would break the promise of exactly once, or each transaction.
+    private func transactionComplaints() -> [PropertyComplaint] {
+        guard transactionalId != nil else { return [] }
+        var complaints: [PropertyComplaint] = []
+        for (scope, properties) in scoped {
+            for (name, value) in properties where name == "isolation.level" {
+                guard value.lowercased() == "read_uncommitted" else { continue }
+                let text =
+                    "'isolation.level' cannot be read_uncommitted with delivery: exactly_once: "
+                    + "records that their producer took back would be scored"
+                complaints.append(.init(scope, name, text))
+            }
+        }
+        if commitIntervalMs > transactionTimeoutMs / 2 {
+            let text =
+                "transaction.timeout.ms (\(transactionTimeoutMs)) must be at least twice "
+                + "commit_interval (\(commitIntervalMs) ms), or the brokers end transactions first"
+            complaints.append(.init(.producer, "transaction.timeout.ms", text))
+        }
+        return complaints
     }
 
     private func securityComplaints() -> [PropertyComplaint] {

@@ -43,6 +43,12 @@ package struct KafkaSettings: Sendable {
     package var memoryBytes: Int = 256 << 20
     /// How often stored offsets are committed.
     package var commitIntervalMs: Int = 1000
+    /// Exactly once: the producer writes in transactions under this id, which also commit the
+    /// offsets. Nil: at least once.
+    package var transactionalId: String?
+    /// The operator chose the instance's name in that id, so that a second worker with the same one
+    /// is a mistake.
+    package var isInstanceNamed = false
     /// Report where partitions end (`SourceEvent.reachedEnd`).
     package var untilEnd = false
     /// How often librdkafka tells its statistics; 0: never, which saves it the counting.

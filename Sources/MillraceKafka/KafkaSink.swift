@@ -3,16 +3,18 @@ internal import Glibc
 package import MillraceCore
 internal import Synchronization
 
-/// Writes enriched records and dead letters with one idempotent producer. See `Sink` for which
-/// thread may call what.
+/// Writes enriched records and dead letters with one producer, idempotent or transactional. See
+/// `Sink` and `TransactionalSink` for which thread may call what.
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
     // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and
     // the caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
-    // So does `settings`; `mustSendLess` is the polling thread's.
+    // So does `settings`; `mustSendLess` is the polling thread's. `transactions` changes while no
+    // `write` runs.
 
     private(set) var settings: KafkaSettings
-    private let log: Log
+    let log: Log
     private var owner: ProducerOwner?
+    var transactions = TransactionState()
     private let gate = Mutex(())
     private let statisticsBox = StatisticsBox()
     private var outgoing = OutgoingBuffer()
@@ -37,8 +39,17 @@ internal import Synchronization
         }
     }
 
+    /// Lent by the owner, dead after `replaceClient` and `close`.
+    var client: OpaquePointer? { unsafe owner?.handle.raw }
+
+    /// The fatal error that the client is in, if it is.
+    var fatalError: KafkaError? { owner?.handle.fatalError }
+
     package func write(_ batch: Batch, positions: Range<Int>) -> WriteProgress {
         guard owner != nil else { return .failed(written: 0, Self.closed) }
+        if settings.transactionalId != nil, !transactions.isOpen {
+            return .failed(written: 0, Self.noTransaction)
+        }
         guard let base = Opaque.base(of: batch) else {
             return .failed(written: 0, Self.batchTooLarge)
         }
@@ -229,11 +240,24 @@ internal import Synchronization
     package func purge() {
         gate.withLock { _ in
             guard let client = unsafe owner?.handle.raw else { return }
-            _ = unsafe rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+            // A producer that goes on needs the answers for what is on its way: without them there
+            // would be gaps in its sequence numbers.
+            let goesOn =
+                settings.transactionalId != nil && !mustSendLess && !transactions.needsNewClient
+                && owner?.handle.fatalError == nil
+            let inFlight = goesOn ? 0 : RD_KAFKA_PURGE_F_INFLIGHT
+            _ = unsafe rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | inFlight)
         }
     }
 
     package func restart() throws(ServiceError) {
+        guard settings.transactionalId != nil else { return try replaceClient() }
+        if mustSendLess { transactions.needsNewClient = true }
+        try restartTransactions()
+    }
+
+    /// A new client in the place of the old one.
+    func replaceClient() throws(ServiceError) {
         if mustSendLess {
             settings.requestBytesLimit = max(1, settings.requestBytes / 4)
             mustSendLess = false
@@ -255,6 +279,7 @@ internal import Synchronization
 
     /// Ends librdkafka's threads; arenas may be reused only after this.
     package func close() {
+        abandonTransaction()
         var last: ProducerOwner?
         gate.withLock { _ in swap(&owner, &last) }
     }
@@ -294,6 +319,10 @@ extension KafkaSink {
     private static let requestTooLarge = ServiceError(
         code: "MSG_SIZE_TOO_LARGE",
         message: "the broker refuses several records together as too large", isFatal: true,
+        isRetriable: true)
+    /// After a commit that may come to the broker a second time.
+    private static let noTransaction = ServiceError(
+        code: "", message: "the producer is replaced for the next transaction", isFatal: true,
         isRetriable: true)
     private static let closed = bug("the sink is closed")
     private static let undecided = bug("a record of the batch was not decided")

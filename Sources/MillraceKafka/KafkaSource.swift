@@ -11,11 +11,11 @@ internal import Synchronization
     // Sound: `owner`, `messages` are the intake thread's; the rest is immutable or locked, and
     // librdkafka's client is thread-safe.
 
-    private let settings: KafkaSettings
+    let settings: KafkaSettings
     private let context: ClientContext
     private var owner: ConsumerOwner?
     /// Lent by `owner`, valid until `close`.
-    private let client: OpaquePointer
+    let client: OpaquePointer
     private let queue: OpaquePointer
     private let canConsumeBatches: Bool
     private var messages: MessageBuffer

@@ -179,7 +179,7 @@ extension KafkaSettings {
             let deadline = Deadline(afterMs: timeoutMs)
             let often = [("statistics.interval.ms", String(Self.statisticsMs))]
             let producer = try unsafe ClientHandle(
-                .producer, properties(of: .producer) + often, log: log
+                .producer, idempotentProperties + often, log: log
             ) { conf in
                 unsafe rd_kafka_conf_set_stats_cb(conf, noteStatistics)
             }

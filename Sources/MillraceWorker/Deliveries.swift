@@ -1,40 +1,66 @@
 internal import MillraceCore
 internal import Synchronization
 
-/// The delivery thread: takes the broker's answers, moves the frontier, frees batches, and brings a
-/// broken sink back.
-final class Deliveries: Sendable {
+/// The delivery thread: takes the broker's answers, moves the frontier, frees batches, commits
+/// transactions, and brings a broken sink back.
+final class Deliveries {
     private let shared: WorkerShared
+    private var deliveries: [Delivery] = []
+    private var isPurged = false
+    private var backoff = Backoff(firstNs: 1_000_000_000)
+    private var restartAtNs: Int64 = 0
 
     init(shared: WorkerShared) { self.shared = shared }
 
-    func run() {
-        var deliveries: [Delivery] = []
-        var isPurged = false
-        var backoff = Backoff(firstNs: 1_000_000_000)
-        var restartAtNs: Int64 = 0
-        while !shared.isDeliveryOver.load(ordering: .acquiring) {
-            deliveries.removeAll(keepingCapacity: true)
-            shared.sink.poll(into: &deliveries, timeoutMs: 100)
-            if !deliveries.isEmpty { take(deliveries) }
-            // Also without answers: what found the sink full once is tried again each time.
-            shared.flow.withLock { $0.retryWrites() }
+    func run() { while step() != .over {} }
+
+    /// Waits in the sink only.
+    func step() -> LoopStep {
+        if shared.isDeliveryOver.load(ordering: .acquiring) { return .over }
+        deliveries.removeAll(keepingCapacity: true)
+        shared.sink.poll(into: &deliveries, timeoutMs: waitMs)
+        if !deliveries.isEmpty { take(deliveries) }
+        // Also without answers: what found the sink full once is tried again each time.
+        shared.flow.withLock { $0.retryWrites() }
+        shared.writeReady()
+        if let transactions = shared.transactions { commitIfDue(transactions) }
+        let (canPurge, canRestart) = shared.flow.withLock { ($0.canPurgeSink, $0.canRestartSink) }
+        if canPurge, !isPurged {
+            shared.sink.purge()
+            isPurged = true
+        }
+        if canRestart, shared.now() >= restartAtNs {
+            if restart() {
+                isPurged = false
+                backoff.reset()
+            } else {
+                restartAtNs = shared.now() &+ backoff.next()
+            }
+        }
+        return .done
+    }
+
+    /// Until the next look, at most; answers end the wait.
+    private var waitMs: Int32 {
+        guard let dueNs = shared.flow.withLock({ $0.commitDueNs }) else { return 100 }
+        return Int32(clamping: max(1, min(100, (dueNs &- shared.now()) / 1_000_000)))
+    }
+
+    /// The thread waits for the commit: nothing else is on its way, and the lanes score on.
+    private func commitIfDue(_ transactions: Transactions) {
+        guard shared.flow.withLock({ $0.canCommit(nowNs: shared.now()) }) else { return }
+        do {
+            let member = try transactions.source.membership()
+            guard let offsets = shared.flow.withLock({ $0.beginCommit() }) else { return }
+            try transactions.sink.commit(offsets.map(\.frontier), as: member)
+            shared.flow.withLock { $0.committed(offsets) }
+            shared.status.withLock { $0.sinkProblem = nil }
             shared.writeReady()
-            let (canPurge, canRestart) = shared.flow.withLock {
-                ($0.canPurgeSink, $0.canRestartSink)
-            }
-            if canPurge, !isPurged {
-                shared.sink.purge()
-                isPurged = true
-            }
-            if canRestart, shared.now() >= restartAtNs {
-                if restart() {
-                    isPurged = false
-                    backoff.reset()
-                } else {
-                    restartAtNs = shared.now() &+ backoff.next()
-                }
-            }
+        } catch {
+            // Usual in a rebalance: the group has gone on.
+            shared.log(.warning, "transaction not committed: \(error)")
+            shared.status.withLock { $0.sinkProblem = error.description }
+            shared.flow.withLock { $0.breakSink(nowNs: shared.now()) }
         }
     }
 
@@ -66,11 +92,14 @@ final class Deliveries: Sendable {
         for (partition, failure) in rewinding {
             let reason = failure?.error.description ?? ""
             shared.log(
-                .error, "delivery failed, reading again from the first unfinished record",
+                .error,
+                shared.transactions == nil
+                    ? "delivery failed, reading again from the first unfinished record"
+                    : "delivery failed, reading again from the last commit",
                 [("partition", String(partition)), ("error", reason)])
             shared.status.withLock { $0.sinkProblem = reason }
         }
-        if rewinding.isEmpty, finished.count > 0 {
+        if shared.transactions == nil, rewinding.isEmpty, finished.count > 0 {
             shared.status.withLock { $0.sinkProblem = nil }
         }
     }
@@ -79,12 +108,18 @@ final class Deliveries: Sendable {
         do {
             try shared.sink.restart()
         } catch {
-            shared.log(.error, "output client could not be made again: \(error)")
+            shared.log(.error, "output does not go on: \(error)")
+            shared.status.withLock { $0.sinkProblem = error.description }
+            if !error.isRetriable { shared.end(.unavailable("output failed: \(error)")) }
             return false
         }
         shared.flow.withLock { $0.sinkRestarted(nowNs: shared.now()) }
-        shared.status.withLock { $0.sinkProblem = nil }
-        shared.log(.warning, "output client made again after a fatal error")
+        if shared.transactions == nil {
+            shared.status.withLock { $0.sinkProblem = nil }
+            shared.log(.warning, "output client made again after a fatal error")
+        } else {
+            shared.log(.info, "transaction thrown away, the next one is open")
+        }
         return true
     }
 }

@@ -24,6 +24,21 @@ internal import Synchronization
     /// Nothing can be read, as `Status.sourceProblem` says.
     private var isBlocked = false
 
+    private var phase = Phase.starting
+    private var startBackoff = Backoff(firstNs: 500_000_000)
+    /// When the start was tried first, and when it is tried next.
+    private var firstTryNs: Int64?
+    private var nextTryNs: Int64 = .min
+    /// Whether the drain came through in its time.
+    private(set) var isDrained = true
+
+    private enum Phase {
+        case starting
+        case reading
+        case draining(deadlineNs: Int64)
+        case over
+    }
+
     private struct Revoke {
         var partitions: [Int32]
         let deadlineNs: Int64
@@ -45,59 +60,72 @@ internal import Synchronization
     /// Reads until the stop is asked for, the end is reached or the worker fails; then drains.
     /// Returns whether the drain came through in its time.
     func run() -> Bool {
-        guard prepare() else { return true }
-        while !shared.isStopRequested.load(ordering: .acquiring) {
+        while step(waits: true) != .over {}
+        return isDrained
+    }
+
+    /// Once around the loop; waits for room only where it may, and else in the source only.
+    func step(waits: Bool) -> LoopStep {
+        switch phase {
+        case .starting: return start(waits: waits)
+        case .reading:
+            if shared.isStopRequested.load(ordering: .acquiring) { return beginDrain() }
             serveEvents()
             stepRevoke()
             stepRewinds()
             stepPause()
-            if isAtEnd { break }
-            read()
+            return isAtEnd ? beginDrain() : read(waits: waits)
+        case .draining(let deadlineNs): return drain(deadlineNs: deadlineNs)
+        case .over: return .over
         }
-        return drain()
     }
 
     // MARK: Start
 
-    /// Waits until the topics are there, then joins the group. False where the worker ends first.
-    private func prepare() -> Bool {
-        var backoff = Backoff(firstNs: 500_000_000)
-        let startedNs = shared.now()
-        while !shared.isStopRequested.load(ordering: .acquiring) {
-            do {
-                try verifyTopics()
-                if shared.settings.untilEnd {
-                    let ends = try source.endOffsets(timeoutMs: 10_000)
-                    end = EndTracker(ends: ends)
-                    shared.status.withLock { $0.ends = ends }
-                }
-                try source.start()
-                shared.status.withLock { $0.startProblem = nil }
-                return true
-            } catch {
-                shared.status.withLock { $0.startProblem = error.description }
-                if !error.isRetriable {
-                    shared.end(.refused(error.description))
-                    return false
-                }
-                if shared.settings.untilEnd, shared.now() &- startedNs > Self.patienceNs {
-                    shared.end(.unavailable(error.description))
-                    return false
-                }
-                let waitNs = min(backoff.next(), 5_000_000_000)
-                shared.log(.warning, "not started yet: \(error)")
-                pauseThread(untilNs: shared.now() &+ waitNs)
-            }
+    /// Tries until the topics are there, then joins the group. Over where the worker ends first.
+    private func start(waits: Bool) -> LoopStep {
+        let found = shared.flow.look(for: .room, waits: waits) { _ -> Monitor<Flow>.Look<Void> in
+            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= nextTryNs
+                ? .found(()) : .wait(untilNs: nextTryNs)
         }
-        return false
+        guard case .found = found else { return .idle(untilNs: nextTryNs) }
+        if shared.isStopRequested.load(ordering: .acquiring) {
+            phase = .over
+            return .over
+        }
+        let startedNs = firstTryNs ?? shared.now()
+        firstTryNs = startedNs
+        do {
+            try join()
+            phase = .reading
+            return .done
+        } catch {
+            shared.status.withLock { $0.startProblem = error.description }
+            let isLate =
+                shared.settings.untilEnd && shared.now() &- startedNs > Self.patienceNs
+            if !error.isRetriable || isLate {
+                let text = error.description
+                shared.end(error.isRetriable ? .unavailable(text) : .refused(text))
+                phase = .over
+                return .over
+            }
+            let waitNs = min(startBackoff.next(), 5_000_000_000)
+            shared.log(.warning, "not started yet: \(error)")
+            nextTryNs = shared.now() &+ waitNs
+            return .done
+        }
     }
 
-    /// Waits for that time or the stop.
-    private func pauseThread(untilNs: Int64) {
-        shared.flow.wait(for: .room) { _ -> Monitor<Flow>.Look<Void> in
-            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= untilNs
-                ? .found(()) : .wait(untilNs: untilNs)
+    private func join() throws(ServiceError) {
+        try verifyTopics()
+        if shared.settings.untilEnd {
+            let ends = try source.endOffsets(timeoutMs: 10_000)
+            end = EndTracker(ends: ends)
+            shared.status.withLock { $0.ends = ends }
         }
+        try shared.transactions?.sink.begin(timeoutMs: 5_000)
+        try source.start()
+        shared.status.withLock { $0.startProblem = nil }
     }
 
     // MARK: Group
@@ -151,6 +179,8 @@ internal import Synchronization
         shared.flow.withLock { $0.stopAdmitting(partitions) }
         revoke = Revoke(
             partitions: partitions, deadlineNs: shared.now() &+ shared.settings.revokeBudgetNs)
+        // Their transaction is committed as soon as they are through.
+        if shared.transactions != nil { shared.sink.wake() }
     }
 
     /// Lets revoked partitions go as soon as their batches are through, or the budget is used up.
@@ -180,7 +210,7 @@ internal import Synchronization
     }
 
     private func letGo(_ partitions: [Int32]) {
-        shared.flow.withLock { $0.close(partitions) }
+        shared.flow.withLock { $0.close(partitions, nowNs: shared.now()) }
         for partition in partitions { setEpoch(0, of: partition) }
         assigned.removeAll { partitions.contains($0) }
         if assigned.isEmpty { isShareKnown = false }
@@ -210,7 +240,9 @@ internal import Synchronization
         epochs[index] = epoch
     }
 
+    /// Commits what is stored; transactions have done it already.
     private func commit() {
+        guard shared.transactions == nil else { return }
         do {
             try source.commitStored(timeoutMs: 10_000)
         } catch {
@@ -227,8 +259,13 @@ internal import Synchronization
             (flow.takeRewindsToPause(), flow.takeRewindsToSeek(nowNs: nowNs))
         }
         if !toPause.isEmpty { source.pause(toPause) }
-        for (partition, offset, epoch) in toSeek {
+        for (partition, target, epoch) in toSeek {
+            let offset: Int64
             do {
+                // After a commit whose answer was lost only the group knows.
+                offset =
+                    try shared.transactions?.source.committedOffsets(
+                        of: [partition], timeoutMs: 5_000)[partition] ?? target
                 try source.seek(partition, to: offset)
             } catch {
                 shared.log(
@@ -238,7 +275,7 @@ internal import Synchronization
             }
             setEpoch(epoch, of: partition)
             end?.rewound(partition, to: offset)
-            shared.flow.withLock { $0.rewound(partition, epoch: epoch) }
+            shared.flow.withLock { $0.rewound(partition, to: offset, epoch: epoch) }
             if !isPaused { source.resume([partition]) }
             shared.log(
                 .info, "reading again",
@@ -271,24 +308,28 @@ internal import Synchronization
 
     // MARK: Reading
 
-    private func read() {
+    private func read(waits: Bool) -> LoopStep {
         if fullSinceNs != nil, !isPaused {
             // The records wait in the client's queue until there is room.
             let deadline = shared.now() &+ 50_000_000
-            let hasRoom = shared.flow.wait(for: .room) { flow -> Monitor<Flow>.Look<Bool> in
+            let found = shared.flow.look(for: .room, waits: waits) {
+                flow -> Monitor<Flow>.Look<Bool> in
                 if flow.wantsRecords { return .found(true) }
                 return shared.now() >= deadline ? .found(false) : .wait(untilNs: deadline)
             }
-            guard hasRoom else { return }
+            guard case .found(let hasRoom) = found else { return .idle(untilNs: deadline) }
+            guard hasRoom else { return .done }
             fullSinceNs = nil
         }
         let isBusy = isPaused || revoke != nil || shared.flow.withLock { $0.isRewinding }
         let limit = 2 * shared.settings.batch.maxRecords
         unsafe source.poll(
             into: &arrived, limit: limit, timeoutMs: isBusy || end != nil ? 10 : 100)
-        guard unsafe !arrived.isEmpty else { return }
-        unblock()
-        admitArrived()
+        if unsafe !arrived.isEmpty {
+            unblock()
+            admitArrived()
+        }
+        return .done
     }
 
     /// Gives the records their epochs and admits them; those behind the end go back.
@@ -332,24 +373,36 @@ internal import Synchronization
 
     // MARK: Stop
 
-    /// Lets what waits go, waits for the open batches, commits, leaves the group.
-    private func drain() -> Bool {
+    /// Lets what waits go.
+    private func beginDrain() -> LoopStep {
         if !assigned.isEmpty { source.pause(assigned) }
         isPaused = true
-        let deadline = shared.now() &+ shared.settings.drainBudgetNs
+        phase = .draining(deadlineNs: shared.now() &+ shared.settings.drainBudgetNs)
         var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }
         unsafe shared.release(&waiting)
         shared.flow.broadcast(.work)
-        while !shared.flow.withLock({ $0.isIdle }) {
-            guard shared.now() < deadline else { return false }
-            serveEvents()
-            stepRevoke()
-            unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
-            unsafe shared.release(&arrived)
+        return .done
+    }
+
+    /// Waits for the open batches, then commits and leaves the group.
+    private func drain(deadlineNs: Int64) -> LoopStep {
+        if shared.flow.withLock({ $0.isOver }) {
+            commit()
+            // What was abandoned stays unfinished: the revoke is answered all the same.
+            if let revoke { endRevoke(revoke) }
+            phase = .over
+            return .over
         }
-        commit()
-        // What was abandoned stays unfinished: the revoke is answered all the same.
-        if let revoke { endRevoke(revoke) }
-        return true
+        guard shared.now() < deadlineNs else {
+            isDrained = false
+            phase = .over
+            return .over
+        }
+        serveEvents()
+        stepRevoke()
+        if shared.transactions != nil { shared.sink.wake() }
+        unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
+        unsafe shared.release(&arrived)
+        return .done
     }
 }

@@ -11,8 +11,21 @@ internal import Synchronization
     private let features: FeatureColumns
     /// Rows of the current batch that the engine refused, with its words.
     private var refused: [(row: Int, message: String)] = []
-    /// When the step before ended, on the monotonic clock.
+    /// When the part of the work before ended, on the monotonic clock.
     private var stepEndNs: Int64 = 0
+    private var task = Task.take
+    /// How often the current batch was held, and how long it waits next.
+    private var tries = 0
+    private var backoff = Backoff(firstNs: 1_000_000_000)
+
+    /// What the next step does.
+    private enum Task {
+        case take
+        case score(Batch)
+        case hold(Batch, untilNs: Int64)
+        /// Give it in and write what is next in order.
+        case hand(Batch)
+    }
 
     init(
         index: Int, shared: WorkerShared, codec: any BatchCodec, session: any Session,
@@ -26,65 +39,70 @@ internal import Synchronization
     }
 
     /// Works until the flow ends.
-    func run() {
-        while let batch = nextBatch() {
-            process(batch)
+    func run() { while step(waits: true) != .over {} }
+
+    /// The next piece of work; waits for it only where it may.
+    func step(waits: Bool) -> LoopStep {
+        switch task {
+        case .take: return take(waits: waits)
+        case .score(let batch): process(batch)
+        case .hold(let batch, let untilNs): return waitToRetry(batch, untilNs, waits: waits)
+        case .hand(let batch):
+            task = .take
             shared.flow.withLock { $0.deposit(batch) }
             shared.writeReady()
         }
+        return .done
     }
 
-    private func nextBatch() -> Batch? {
+    private func take(waits: Bool) -> LoopStep {
         var dropped = unsafe ContiguousArray<RecordView>()
         var wantsRecords = false
-        while true {
-            let take = shared.flow.wait(for: .work) { flow -> Monitor<Flow>.Look<Flow.Take> in
-                let take = unsafe flow.takeBatch(
-                    nowNs: shared.now(),
-                    isDraining: shared.isStopRequested.load(ordering: .acquiring),
-                    dropped: &dropped)
-                wantsRecords = flow.wantsRecords
-                guard case .wait(let untilNs) = take, unsafe dropped.isEmpty else {
-                    return .found(take)
-                }
-                return .wait(untilNs: untilNs)
+        let found = shared.flow.look(for: .work, waits: waits) {
+            flow -> Monitor<Flow>.Look<Flow.Take> in
+            let take = unsafe flow.takeBatch(
+                nowNs: shared.now(),
+                isDraining: shared.isStopRequested.load(ordering: .acquiring), dropped: &dropped)
+            wantsRecords = flow.wantsRecords
+            guard case .wait(let untilNs) = take, unsafe dropped.isEmpty else {
+                return .found(take)
             }
-            unsafe shared.release(&dropped)
-            switch take {
-            case .batch(let batch):
-                // There may be enough for another lane.
-                if shared.settings.lanes > 1 { shared.flow.signal(.work) }
-                if wantsRecords { shared.flow.signal(.room) }
-                return batch
-            case .wait: continue
-            case .end: return nil
-            }
+            return .wait(untilNs: untilNs)
+        }
+        unsafe shared.release(&dropped)
+        switch found {
+        case .found(.batch(let batch)):
+            // There may be enough for another lane.
+            if shared.settings.lanes > 1 { shared.flow.signal(.work) }
+            if wantsRecords { shared.flow.signal(.room) }
+            task = .score(batch)
+            return .done
+        case .found(.wait): return .done
+        case .found(.end): return .over
+        case .wait(let untilNs): return .idle(untilNs: untilNs)
         }
     }
 
     // MARK: Scoring
 
-    /// Scores the batch; holds it back, trying again, while the failure policy says so.
+    /// Scores the batch; holds it back while the failure policy says so.
     private func process(_ batch: Batch) {
-        var backoff = Backoff(firstNs: 1_000_000_000)
-        var tries = 0
-        while true {
-            score(batch)
-            let verdict = judge(batch)
-            guard case .hold(let reason) = verdict else { break }
-            hold(for: backoff.next(), tries: tries, reason)
-            tries += 1
-            if shared.isStopRequested.load(ordering: .acquiring) {
-                batch.isAbandoned = true
-                break
-            }
-            batch.startOver()
-        }
+        score(batch)
+        guard case .hold(let reason) = judge(batch) else { return conclude(batch) }
+        let untilNs = hold(for: backoff.next(), reason)
+        tries += 1
+        task = .hold(batch, untilNs: untilNs)
+    }
+
+    private func conclude(_ batch: Batch) {
         if tries > 0 {
+            tries = 0
+            backoff.reset()
             shared.status.withLock { $0.holds[index] = nil }
             if !batch.isAbandoned { shared.log(.info, "holding ended") }
         }
         settleErrors(of: batch)
+        task = .hand(batch)
     }
 
     private func score(_ batch: Batch) {
@@ -136,7 +154,8 @@ internal import Synchronization
         }
     }
 
-    private func hold(for waitNs: Int64, tries: Int, _ reason: String) {
+    /// Says that the batch is held; returns until when.
+    private func hold(for waitNs: Int64, _ reason: String) -> Int64 {
         // The engine's words may quote a value, which whoever sees the status need not know
         // (`http.hide`): those are for the log.
         shared.status.withLock { $0.holds[index] = reason }
@@ -147,12 +166,24 @@ internal import Synchronization
         if shared.settings.untilEnd, tries >= 2 {
             shared.end(.unavailable("gave up: \(why)"))
         }
-        let deadline = shared.now() &+ waitNs
-        // Waits for the time to pass or the stop; records that come in meanwhile wake it too.
-        shared.flow.wait(for: .work) { _ -> Monitor<Flow>.Look<Void> in
-            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= deadline
-                ? .found(()) : .wait(untilNs: deadline)
+        return shared.now() &+ waitNs
+    }
+
+    /// The time has to pass, or the stop to come; records that come in meanwhile wake it too.
+    private func waitToRetry(_ batch: Batch, _ untilNs: Int64, waits: Bool) -> LoopStep {
+        let found = shared.flow.look(for: .work, waits: waits) { _ -> Monitor<Flow>.Look<Void> in
+            shared.isStopRequested.load(ordering: .acquiring) || shared.now() >= untilNs
+                ? .found(()) : .wait(untilNs: untilNs)
         }
+        guard case .found = found else { return .idle(untilNs: untilNs) }
+        if shared.isStopRequested.load(ordering: .acquiring) {
+            batch.isAbandoned = true
+            conclude(batch)
+        } else {
+            batch.startOver()
+            task = .score(batch)
+        }
+        return .done
     }
 
     private func settleErrors(of batch: Batch) {

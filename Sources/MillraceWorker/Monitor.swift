@@ -54,21 +54,21 @@ internal import Glibc
         return body(&state)
     }
 
-    /// Looks under the lock until `look` finds something; waits for the condition in between.
-    func wait<Result>(
-        for condition: Condition, _ look: (inout State) -> Look<Result>
-    ) -> Result {
+    /// Looks under the lock until `look` finds something; waits for the condition in between. One
+    /// who may not wait (`waits`) looks once.
+    func look<Result>(
+        for condition: Condition, waits: Bool, _ look: (inout State) -> Look<Result>
+    ) -> Look<Result> {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
-            switch look(&state) {
-            case .found(let result):
-                return result
-            case .wait(let untilNs?):
+            let found = look(&state)
+            guard waits, case .wait(let untilNs) = found else { return found }
+            if let untilNs {
                 var time = timespec(
                     tv_sec: Int(untilNs / 1_000_000_000), tv_nsec: Int(untilNs % 1_000_000_000))
                 unsafe pthread_cond_timedwait(conditions + condition.rawValue, mutex, &time)
-            case .wait(nil):
+            } else {
                 unsafe pthread_cond_wait(conditions + condition.rawValue, mutex)
             }
         }

@@ -4,9 +4,9 @@ internal import Synchronization
 /// The running pipeline: one intake thread, the lanes, one delivery thread, over the contracts of
 /// the core. Made of parts that the command chose; the same for Kafka, the demo and tests.
 package final class Worker: Sendable {
-    private let shared: WorkerShared
-    private let verifyTopics: @Sendable () throws(ServiceError) -> Void
-    private let lanes: [Lane]
+    let shared: WorkerShared
+    let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    let lanes: [Lane]
     private let threads = Mutex<Threads?>(nil)
 
     private struct Threads {
@@ -19,6 +19,8 @@ package final class Worker: Sendable {
     package struct Parts: Sendable {
         package let source: any Source
         package let sink: any Sink
+        /// The same source and sink where they work in transactions; nil: at least once.
+        package let transactions: Transactions?
         package let format: any Format
         package let model: any Model
         package let features: FeaturePlan
@@ -27,12 +29,13 @@ package final class Worker: Sendable {
         package let verifyTopics: @Sendable () throws(ServiceError) -> Void
 
         package init(
-            source: any Source, sink: any Sink, format: any Format, model: any Model,
-            features: FeaturePlan, append: AppendPlan,
+            source: any Source, sink: any Sink, transactions: Transactions? = nil,
+            format: any Format, model: any Model, features: FeaturePlan, append: AppendPlan,
             verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void
         ) {
             self.source = source
             self.sink = sink
+            self.transactions = transactions
             self.format = format
             self.model = model
             self.features = features
@@ -46,7 +49,8 @@ package final class Worker: Sendable {
         _ parts: Parts, settings: WorkerSettings, clock: WorkerClock = .system, log: Log
     ) throws(ModelError) {
         shared = WorkerShared(
-            source: parts.source, sink: parts.sink, settings: settings, clock: clock, log: log)
+            source: parts.source, sink: parts.sink, transactions: parts.transactions,
+            settings: settings, clock: clock, log: log)
         verifyTopics = parts.verifyTopics
         var lanes: [Lane] = []
         for index in 0..<max(1, settings.lanes) {
@@ -93,6 +97,10 @@ package final class Worker: Sendable {
 
     private func runIntake() {
         let isDrained = Intake(shared: shared, verifyTopics: verifyTopics).run()
+        intakeIsOver(isDrained: isDrained)
+    }
+
+    func intakeIsOver(isDrained: Bool) {
         if isDrained { shared.end(.finished) } else { shared.exceedDeadline() }
         shared.status.withLock { $0.hasEnded = true }
     }
@@ -107,16 +115,28 @@ package final class Worker: Sendable {
         threads.intake.join()
         let outcome = shared.endReason ?? .finished
         if outcome == .deadlineExceeded { return outcome }
+        letLanesEnd()
+        for thread in threads.lanes { thread.join() }
+        letDeliveriesEnd()
+        threads.deliveries.join()
+        close()
+        return outcome
+    }
+
+    func letLanesEnd() {
         var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }
         unsafe shared.release(&waiting)
         shared.flow.broadcast(.work)
-        for thread in threads.lanes { thread.join() }
+    }
+
+    func letDeliveriesEnd() {
         shared.isDeliveryOver.store(true, ordering: .releasing)
         shared.sink.wake()
-        threads.deliveries.join()
+    }
+
+    func close() {
         shared.closeSource()
         shared.sink.close()
-        return outcome
     }
 
     // MARK: What the outside may know

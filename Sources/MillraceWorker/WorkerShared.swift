@@ -6,6 +6,8 @@ final class WorkerShared: Sendable {
     let flow: Monitor<Flow>
     let source: any Source
     let sink: any Sink
+    /// Exactly once; nil: at least once.
+    let transactions: Transactions?
     let settings: WorkerSettings
     let clock: WorkerClock
     let log: Log
@@ -41,11 +43,16 @@ final class WorkerShared: Sendable {
     }
 
     init(
-        source: any Source, sink: any Sink, settings: WorkerSettings, clock: WorkerClock, log: Log
+        source: any Source, sink: any Sink, transactions: Transactions?, settings: WorkerSettings,
+        clock: WorkerClock, log: Log
     ) {
-        self.flow = Monitor(Flow(policy: settings.batch, boundBytes: settings.boundBytes))
+        self.flow = Monitor(
+            Flow(
+                policy: settings.batch, boundBytes: settings.boundBytes,
+                transactions: transactions?.policy))
         self.source = source
         self.sink = sink
+        self.transactions = transactions
         self.settings = settings
         self.clock = clock
         self.log = log

@@ -9,14 +9,7 @@ extension WorkerShared {
         guard flow.withLock({ $0.takeTurn() }) else { return }
         while true {
             let nowNs = now()
-            let step = flow.withLock { flow in
-                let step = flow.nextStep()
-                // Under the lock: the delivery thread reads it there.
-                if case .write(let write) = step {
-                    write.batch.runs[write.run].handedAtNs = nowNs
-                }
-                return step
-            }
+            let step = flow.withLock { $0.nextStep(nowNs: nowNs) }
             switch step {
             case .end: return
             case .release(let batch): release(batch)

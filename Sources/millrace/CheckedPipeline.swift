@@ -104,5 +104,9 @@ extension KafkaSettings {
         deadLetterTopic = file.deadLetter?.topic
         memoryBytes = file.memory
         commitIntervalMs = Int(file.commitIntervalNs / 1_000_000)
+        if file.delivery == .exactlyOnce {
+            transactionalId = "\(file.name)-\(file.instance ?? InstanceName.own)"
+            isInstanceNamed = file.instance != nil
+        }
     }
 }

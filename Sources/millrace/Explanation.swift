@@ -120,6 +120,13 @@ struct Explanation {
     private var offsets: String {
         let commit = Quantities.durationText(file.commitIntervalNs)
         let stop = Quantities.durationText(file.shutdownTimeoutNs)
+        if file.delivery == .exactlyOnce {
+            return "Outputs, dead letters and offsets are committed together in transactions, every"
+                + " \(commit), when partitions are given back and at the end: readers of committed"
+                + " records (isolation.level=read_committed) see each output once. After a crash"
+                + " the records since the last commit are written again; nobody sees the first"
+                + " ones. SIGTERM finishes what is open, within \(stop)."
+        }
         return "An offset moves only when the output, or the dead letter, of every record before"
             + " it is acknowledged by all in-sync replicas; offsets are committed every \(commit),"
             + " when partitions are given back and at the end. After a crash the records since the"

@@ -51,11 +51,14 @@ final class RunningPipeline: Sendable {
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
             let (settings, start) = (kafka, StartState())
+            let transactions = Self.transactionPolicy(file).map {
+                Transactions(source: source, sink: sink, policy: $0)
+            }
             self.source = source
             self.sink = sink
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
-                sink: sink,
+                sink: sink, transactions: transactions,
                 verifyTopics: { () throws(ServiceError) in
                     try Self.verifyTopics(settings, start, stopFlag, log: log)
                 },
@@ -89,13 +92,15 @@ final class RunningPipeline: Sendable {
 
     private static func makeWorker(
         _ pipeline: CheckedPipeline, settings: WorkerSettings, source: any Source,
-        sink: any Sink, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void, log: Log
+        sink: any Sink, transactions: Transactions?,
+        verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void, log: Log
     ) throws(ServiceError) -> Worker {
         do {
             return try Worker(
                 Worker.Parts(
-                    source: source, sink: sink, format: Registry.format(pipeline.file.value),
-                    model: pipeline.model, features: pipeline.features, append: pipeline.append,
+                    source: source, sink: sink, transactions: transactions,
+                    format: Registry.format(pipeline.file.value), model: pipeline.model,
+                    features: pipeline.features, append: pipeline.append,
                     verifyTopics: verifyTopics),
                 settings: settings, log: log)
         } catch {
@@ -122,6 +127,14 @@ final class RunningPipeline: Sendable {
         settings.untilEnd = untilEnd
         settings.samples = file.http?.samples ?? 0
         return settings
+    }
+
+    /// How transactions are cut; nil: at least once. A quarter of what may be in flight leaves room
+    /// to score the next one while the last is committed.
+    static func transactionPolicy(_ file: PipelineFile) -> TransactionPolicy? {
+        guard file.delivery == .exactlyOnce else { return nil }
+        return TransactionPolicy(
+            intervalNs: file.commitIntervalNs, maxRecords: 100_000, maxBytes: file.memory / 16)
     }
 
     /// Asks for an orderly stop. Any thread.

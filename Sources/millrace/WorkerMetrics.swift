@@ -81,6 +81,18 @@ enum WorkerMetrics {
                 "millrace_producer_restarts_total",
                 "Times that the producer was made again after a fatal error.",
                 counters.sinkRestarts),
+            Metric(
+                "millrace_transactions_total", .counter,
+                "Transactions with records that were committed, or thrown away to be written "
+                    + "again.",
+                samples: [
+                    .init(
+                        labels: [("result", "committed")],
+                        value: .number(Double(counters.transactions))),
+                    .init(
+                        labels: [("result", "aborted")],
+                        value: .number(Double(counters.abortedTransactions))),
+                ]),
         ]
     }
 

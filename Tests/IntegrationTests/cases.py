@@ -89,7 +89,8 @@ class BrokerCase(unittest.TestCase):
                 found.append(float(self.score_text(record.value, rows[number % len(rows)])))
             expected = range(partition, count, partitions)
             missing = set(expected) - set(seen)
-            self.assertFalse(missing, f"lost in partition {partition}: {sorted(missing)[:5]}...")
+            self.assertEqual(len(missing), 0,
+                             f"lost in partition {partition}: {sorted(missing)[:5]}...")
             self.assertTrue(list(seen) == list(expected),
                             f"first occurrences of partition {partition} are out of order")
         self.assert_scores(found, numbers)

@@ -99,26 +99,23 @@ class Watcher:
     def partitions(self, topic):
         return sorted(self.consumer.list_topics(topic, timeout=60).topics[topic].partitions)
 
-    def ends(self, topic):
-        """End offset by partition, for readers of what is committed."""
-        return {p: wait_until(lambda p=p: self._end(topic, p), f"the end of {topic}[{p}]")[0]
-                for p in self.partitions(topic)}
+    def ends(self, topic, is_written=False):
+        """End offset by partition, for readers of what is committed or of all that is written."""
+        return {p: wait_until(lambda p=p: self._end(topic, p, is_written),
+                              f"the end of {topic}[{p}]")[0] for p in self.partitions(topic)}
 
     def unsettled(self, topic):
         """The partitions where an open transaction holds readers up, each in words."""
-        found = []
-        for partition, end in self.ends(topic).items():
-            written = wait_until(lambda p=partition: self._end(topic, p, self._all),
-                                 f"the end of {topic}[{partition}]")[0]
-            if end < written:
-                found.append(f"{topic}[{partition}] is readable to {end} of {written}")
-        return found
+        readable, written = self.ends(topic), self.ends(topic, is_written=True)
+        return [f"{topic}[{p}] is readable to {readable[p]} of {end}"
+                for p, end in written.items() if readable[p] < end]
 
-    def _end(self, topic, partition, consumer=None):
+    def _end(self, topic, partition, is_written):
         """The offset in a list; None while a new leader is not known yet."""
+        consumer = self._all if is_written else self.consumer
         try:
             place = TopicPartition(topic, partition)
-            return [(consumer or self.consumer).get_watermark_offsets(place, timeout=60)[1]]
+            return [consumer.get_watermark_offsets(place, timeout=60)[1]]
         except KafkaException as failure:
             if not failure.args[0].retriable() and failure.args[0].code() not in (
                     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._TRANSPORT):
@@ -146,9 +143,9 @@ class Watcher:
         self._all.close()
 
 
-def scan(bootstrap, topic, isolation="read_committed", starts=None, seconds=180):
-    """Gives the messages of all partitions up to where they end, from the offsets `starts` or from
-    the beginning. The limit of time is for a read without progress."""
+def scan(bootstrap, topic, isolation="read_committed", starts=None, ends=None, seconds=180):
+    """Gives the messages of all partitions from the offsets `starts`, or the beginning, up to where
+    they end; at least up to `ends`. The limit of time is for a read without progress."""
     watcher = Watcher(bootstrap)
     partitions = watcher.partitions(topic)
     watcher.close()
@@ -164,11 +161,14 @@ def scan(bootstrap, topic, isolation="read_committed", starts=None, seconds=180)
             if time.monotonic() > deadline:
                 raise AssertionError(f"{topic} gave nothing new for {seconds} s")
             for message in consumer.consume(10_000, 0.1):
+                partition = message.partition()
                 if message.error() is None:
                     deadline = time.monotonic() + seconds
                     yield message
                 elif message.error().code() == KafkaError._PARTITION_EOF:
-                    open_partitions.discard(message.partition())
+                    # An open transaction ends what readers of committed records are given.
+                    if message.offset() >= (ends or {}).get(partition, 0):
+                        open_partitions.discard(partition)
                 else:
                     raise AssertionError(f"reading {topic}: {message.error()}")
     finally:
@@ -176,16 +176,17 @@ def scan(bootstrap, topic, isolation="read_committed", starts=None, seconds=180)
 
 
 def read_all(bootstrap, topic, seconds=180):
-    """All records of the topic, read committed: a list for each partition."""
-    found = {}
-    for message in scan(bootstrap, topic, seconds=seconds):
-        found.setdefault(message.partition(), []).append(Record(
+    """All records of the topic, read committed: a list for each partition. Waits for transactions
+    that are open when it begins."""
+    watcher = Watcher(bootstrap)
+    ends = watcher.ends(topic, is_written=True)
+    watcher.close()
+    found = {p: [] for p in ends}
+    for message in scan(bootstrap, topic, ends=ends, seconds=seconds):
+        found[message.partition()].append(Record(
             message.key(), message.value(), message.headers() or [],
             message.timestamp()[1], message.partition(), message.offset()))
-    watcher = Watcher(bootstrap)
-    partitions = watcher.partitions(topic)
-    watcher.close()
-    return [found.get(p, []) for p in partitions]
+    return list(found.values())
 
 
 class Feed:

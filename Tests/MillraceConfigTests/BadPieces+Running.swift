@@ -125,9 +125,10 @@ extension BadPiece {
                     + " '2.0'"
             ]),
         BadPiece(
-            .rest, "delivery: exactly_once",
+            .rest, "delivery: exactly_onec",
             [
-                "7:11: delivery: exactly_once is not available yet; write at_least_once"
+                "7:11: delivery must be one of at_least_once, exactly_once, but is 'exactly_onec';"
+                    + " did you mean 'exactly_once'?"
             ]),
         BadPiece(
             .rest, "commit_interval: 0",
@@ -285,7 +286,7 @@ extension BadPiece {
                     + " 'verylongkeyverylongkeyverylongkeyverylongkeyverylongkeyveryl...';"
                     + " known keys are name, source, kafka, value, model, engines, append,"
                     + " on_conflict, append_under, on_error, batch, lanes, sink, dead_letter,"
-                    + " delivery, commit_interval, memory, shutdown_timeout, http"
+                    + " delivery, instance, commit_interval, memory, shutdown_timeout, http"
             ]),
         BadPiece(
             .rest, "batch: {max_records:5}",

@@ -48,7 +48,6 @@ struct PipelineSchemaTests {
         "batch: {max_bytes: 1GiB}": "compares two values",
         "batch: {max_records: 010}": "10 to a YAML reader",
         "lanes: 2.0": "an integer to JSON Schema",
-        "delivery: exactly_once": "a value that is declared, for later",
         "lanes: ${LANES}": "the environment",
         "lanes: ${WORD}": "the environment",
         "lanes: ${1A}": "the environment",

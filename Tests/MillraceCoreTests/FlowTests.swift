@@ -9,7 +9,7 @@ struct FlowTests {
             boundBytes: bound)
     }
 
-    private static func record(
+    static func record(
         _ partition: Int32, _ offset: Int64, epoch: UInt32, bytes: Int = 0
     ) -> RecordView {
         unsafe RecordView(
@@ -17,7 +17,7 @@ struct FlowTests {
             partition: partition, epoch: epoch, handle: nil)
     }
 
-    private static func admit(
+    static func admit(
         _ flow: inout Flow, _ partition: Int32, _ offsets: Range<Int64>, epoch: UInt32
     ) {
         let records = unsafe ContiguousArray(
@@ -26,7 +26,7 @@ struct FlowTests {
             records, bytes: records.count * RecordView.overheadBytes, nowNs: 0)
     }
 
-    private static func take(_ flow: inout Flow, draining: Bool = false) -> (Batch?, Int) {
+    static func take(_ flow: inout Flow, draining: Bool = false) -> (Batch?, Int) {
         var dropped = unsafe ContiguousArray<RecordView>()
         let take = unsafe flow.takeBatch(nowNs: 0, isDraining: draining, dropped: &dropped)
         if case .batch(let batch) = take { return unsafe (batch, dropped.count) }
@@ -35,11 +35,11 @@ struct FlowTests {
 
     /// All that may be written now, written: what the sink was given, in order. Batches that are
     /// finished by it are recycled.
-    private static func write(_ flow: inout Flow) -> [Flow.Write] {
+    static func write(_ flow: inout Flow) -> [Flow.Write] {
         guard flow.takeTurn() else { return [] }
         var writes: [Flow.Write] = []
         while true {
-            switch flow.nextStep() {
+            switch flow.nextStep(nowNs: 0) {
             case .end: return writes
             case .release(let batch): release(&flow, batch)
             case .write(let write):
@@ -49,12 +49,12 @@ struct FlowTests {
         }
     }
 
-    private static func release(_ flow: inout Flow, _ batch: Batch) {
+    static func release(_ flow: inout Flow, _ batch: Batch) {
         if let finished = flow.released(batch) { flow.recycle(finished, tally: BatchTally()) }
     }
 
     /// The broker's answer for a write.
-    private static func answer(
+    static func answer(
         _ flow: inout Flow, _ write: Flow.Write, count: Int? = nil, record: Int = 0,
         failure: DeliveryFailure? = nil
     ) -> Flow.DeliveryEffect {
@@ -66,8 +66,7 @@ struct FlowTests {
         return effect
     }
 
-    private static func failure(recordsFault: Bool = false, fatal: Bool = false) -> DeliveryFailure
-    {
+    static func failure(recordsFault: Bool = false, fatal: Bool = false) -> DeliveryFailure {
         DeliveryFailure(
             error: ServiceError(code: "X", message: "no", isFatal: fatal, isRetriable: false),
             isRecordsFault: recordsFault)
@@ -153,7 +152,7 @@ struct FlowTests {
         #expect(dropped == 2)
         #expect(Self.finish(&flow, batch).map(\.offset) == [2])
         #expect(flow.isDrained([0]))
-        flow.close([0])
+        flow.close([0], nowNs: 0)
         #expect(flow.chargedBytes == 0)
     }
 
@@ -162,7 +161,7 @@ struct FlowTests {
         var flow = Self.makeFlow()
         Self.admit(&flow, 0, 0..<3, epoch: flow.open(0))
         let batch = try required(Self.take(&flow).0)
-        flow.close([0])
+        flow.close([0], nowNs: 0)
         flow.deposit(batch)
         #expect(Self.write(&flow).isEmpty)
         #expect(flow.isIdle)
@@ -215,13 +214,13 @@ struct FlowTests {
         Self.admit(&flow, 0, 0..<4, epoch: flow.open(0))
         flow.deposit(try required(Self.take(&flow).0))
         #expect(flow.takeTurn() == true)
-        guard case .write(let write) = flow.nextStep() else {
+        guard case .write(let write) = flow.nextStep(nowNs: 0) else {
             Issue.record("nothing to write")
             return
         }
         let written = flow.wrote(write, 1)
         #expect(written == nil)
-        guard case .end = flow.nextStep() else {
+        guard case .end = flow.nextStep(nowNs: 0) else {
             Issue.record("wrote into a full sink")
             return
         }
@@ -258,7 +257,7 @@ struct FlowTests {
         #expect(Self.answer(&flow, one).frontier == Ledger.Frontier(partition: 1, offset: 1))
         Self.admit(&flow, 0, 0..<3, epoch: seek.epoch)
         #expect(Self.take(&flow).1 == 3)  // still closed
-        flow.rewound(0, epoch: seek.epoch)
+        flow.rewound(0, to: seek.offset, epoch: seek.epoch)
         Self.admit(&flow, 0, 0..<3, epoch: seek.epoch)
         let again = try required(Self.take(&flow).0)
         #expect(Self.finish(&flow, again).map(\.offset) == [3])
@@ -271,7 +270,7 @@ struct FlowTests {
         let batch = try required(Self.take(&flow).0)
         flow.deposit(batch)
         #expect(flow.takeTurn() == true)
-        guard case .write(let write) = flow.nextStep() else {
+        guard case .write(let write) = flow.nextStep(nowNs: 0) else {
             Issue.record("nothing to write")
             return
         }
@@ -291,7 +290,7 @@ struct FlowTests {
         func replay() throws {
             _ = flow.takeRewindsToPause()
             let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
-            flow.rewound(0, epoch: seek.epoch)
+            flow.rewound(0, to: seek.offset, epoch: seek.epoch)
             epoch = seek.epoch
             Self.admit(&flow, 0, seek.offset..<10, epoch: epoch)
             flow.deposit(try required(Self.take(&flow).0))
@@ -316,7 +315,7 @@ struct FlowTests {
         _ = flow.takeRewindsToPause()
         let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
         #expect(seek.offset == 7)
-        flow.rewound(0, epoch: seek.epoch)
+        flow.rewound(0, to: seek.offset, epoch: seek.epoch)
         Self.admit(&flow, 0, 7..<10, epoch: seek.epoch)
         let again = try required(Self.take(&flow).0)
         let dead = again.errors.map(\.record)
@@ -350,7 +349,7 @@ struct FlowTests {
         #expect(Self.write(&flow).isEmpty)
         _ = flow.takeRewindsToPause()
         let seek = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
-        flow.rewound(0, epoch: seek.epoch)
+        flow.rewound(0, to: seek.offset, epoch: seek.epoch)
         Self.admit(&flow, 0, 0..<4, epoch: seek.epoch)
         flow.deposit(try required(Self.take(&flow).0))
         #expect(Self.write(&flow).map(\.count) == [1])
@@ -377,7 +376,7 @@ struct FlowTests {
             let early = flow.takeRewindsToSeek(nowNs: waitMs * 1_000_000 - 1)
             #expect(early.isEmpty)
             let seek = try required(flow.takeRewindsToSeek(nowNs: waitMs * 1_000_000).first)
-            flow.rewound(0, epoch: seek.epoch)
+            flow.rewound(0, to: seek.offset, epoch: seek.epoch)
             epoch = seek.epoch
         }
     }
@@ -392,7 +391,7 @@ struct FlowTests {
             _ = Self.answer(
                 &flow, group, count: 1, record: record, failure: Self.failure(recordsFault: true))
         }
-        flow.close([0])
+        flow.close([0], nowNs: 0)
         // The topic was made anew, say: offsets begin at 0 again.
         Self.admit(&flow, 0, 0..<4, epoch: flow.open(0))
         flow.deposit(try required(Self.take(&flow).0))
@@ -407,14 +406,14 @@ struct FlowTests {
         let second = try required(Self.take(&flow).0)
         flow.deposit(first)
         #expect(flow.takeTurn() == true)
-        guard case .write(let write) = flow.nextStep() else {
+        guard case .write(let write) = flow.nextStep(nowNs: 0) else {
             Issue.record("nothing to write")
             return
         }
         flow.breakSink(nowNs: 0)
         let written = flow.wrote(write, 1)  // one of two was enqueued
         #expect(written == nil)
-        guard case .end = flow.nextStep() else {
+        guard case .end = flow.nextStep(nowNs: 0) else {
             Issue.record("wrote into a broken sink")
             return
         }
@@ -439,7 +438,7 @@ struct FlowTests {
         Self.admit(&flow, 0, 0..<2, epoch: flow.open(0))
         flow.deposit(try required(Self.take(&flow).0))
         #expect(flow.takeTurn() == true)
-        guard case .write(let write) = flow.nextStep() else {
+        guard case .write(let write) = flow.nextStep(nowNs: 0) else {
             Issue.record("nothing to write")
             return
         }
@@ -447,7 +446,7 @@ struct FlowTests {
         #expect(!flow.canRestartSink)
         #expect(!flow.canPurgeSink)  // what is written after a purge would be sent
         if let batch = flow.wrote(write, 2) { Self.release(&flow, batch) }
-        guard case .end = flow.nextStep() else {
+        guard case .end = flow.nextStep(nowNs: 0) else {
             Issue.record("wrote into a broken sink")
             return
         }
@@ -464,7 +463,7 @@ struct FlowTests {
         let other = try required(Self.take(&flow).0)
         flow.deposit(batch)
         let write = Self.write(&flow)[0]
-        flow.close([0])
+        flow.close([0], nowNs: 0)
         _ = Self.answer(&flow, write, failure: Self.failure(fatal: true))
         flow.deposit(other)
         #expect(Self.write(&flow).isEmpty)

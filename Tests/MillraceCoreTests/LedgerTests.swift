@@ -77,7 +77,7 @@ struct LedgerTests {
         #expect(rewound.epoch != epoch)
         #expect(ledger.finish(second, count: 5) == nil)
         #expect(!ledger.admits(0, epoch: rewound.epoch))
-        ledger.reopen(0)
+        ledger.reopen(0, at: rewound.offset)
         let again = try ticket(&ledger, 0, rewound.epoch, 5...9)
         #expect(ledger.finish(again, count: 5)?.offset == 10)
     }
