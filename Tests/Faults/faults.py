@@ -8,8 +8,12 @@ import time
 import traceback
 import unittest
 
-import rows
+import rows  # noqa: F401  puts rows into the table
+import rows_network  # noqa: F401
+import rows_records  # noqa: F401
+import rows_topics  # noqa: F401
 import scenario
+import table
 from brokers import REPOSITORY
 from scenario import LIBRARIES, PROTOCOLS, Refused, Result, Setting
 
@@ -73,10 +77,10 @@ def write_page(text):
 
 def chosen(words):
     """Rows whose number is a word, or whose name has the word in it."""
-    found = [r for r in rows.ROWS if not words or any(
+    found = [r for r in table.ROWS if not words or any(
         w == r.number or (not w.isdigit() and w in r.name) for w in words)]
     if not found:
-        names = "\n".join(f"  {r.number:>3} {r.name}" for r in rows.ROWS)
+        names = "\n".join(f"  {r.number:>3} {r.name}" for r in table.ROWS)
         sys.exit(f"faults: no row matches {' '.join(words)}; there are\n{names}")
     return found
 

@@ -155,7 +155,7 @@ class Run:
         content = pipeline(self.bootstrap, self.source, self.sink, group=self.group,
                            dead=self.dead, kafka=kafka)
         if setting.is_once:
-            content |= {"delivery": EXACTLY_ONCE, "instance": instance}
+            content |= {"delivery": EXACTLY_ONCE, "instance": f"{self.group}-{instance}"}
             kafka["producer"]["transaction.timeout.ms"] = "4000"
         for side, properties in more.pop("kafka", {}).items():
             content["kafka"][side] = content["kafka"].get(side, {}) | properties
@@ -191,7 +191,7 @@ class Run:
                      origin.records(self.source, self.rows, self.partitions, count, value))
 
     def feed(self, count, per_second, make=None):
-        """Steadily, beside all else."""
+        """Steadily, beside all else; until `end_feed` where there is no `count`."""
         self.count = count
         self._feed = records.Feed(self.bootstrap, self.source, self.partitions, self.rows,
                                   per_second, make or origin.numbered(self.source), count)
@@ -209,7 +209,7 @@ class Run:
             committed = sum(self.watcher.committed(self.group, self.source).values())
         except KafkaException:
             return None
-        return committed / self.count
+        return committed / max(1, self.count or self._feed.count)
 
     def wait_done(self, share, seconds=180):
         def enough():
@@ -227,6 +227,9 @@ class Run:
 
     def tails(self):
         return "\n--\n".join(worker.tail() for worker in self.running())
+
+    def end_feed(self):
+        self.count = self._feed.stop()
 
     def wait_fed(self, seconds=300):
         if self._feed:
