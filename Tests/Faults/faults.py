@@ -8,6 +8,7 @@ import time
 import traceback
 import unittest
 
+import origin  # noqa: F401  makes Tests/IntegrationTests importable
 import rows  # noqa: F401  puts rows into the table
 import rows_network  # noqa: F401
 import rows_records  # noqa: F401

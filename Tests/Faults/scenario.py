@@ -34,7 +34,9 @@ LIBRARIES = {"2.16": {}, "2.0.2": debian_library()}
 # Of a commit interval of 1 s, and as much for what is on its way and for a slow machine.
 WINDOW_MS = 2_000
 # Transactions of killed workers must not hold the readers of these tests up for long.
+CLUSTERS = {"faults": [], "faults-secure": ["--secure"]}
 CLUSTER = ["--set", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
+           "--set", "log.cleaner.backoff.ms=500",
            "--set", "group.consumer.session.timeout.ms=4000",
            "--set", "group.consumer.heartbeat.interval.ms=500"]
 
@@ -79,6 +81,7 @@ class Result:
     duplicates: int = 0
     bound: int | None = None
     order: int = 0
+    dead: int = 0
     wrong: list = dataclasses.field(default_factory=list)
     note: str = ""
     seconds: float = 0
@@ -118,7 +121,7 @@ class Run:
     def __init__(self, setting, partitions=PARTITIONS, cluster_name="faults", dead=False, **topics):
         setting.check_usable()
         self.setting, self.partitions = setting, partitions
-        self.cluster, self.proxy = cluster(cluster_name)
+        self.cluster, self.proxy = cluster(cluster_name, *CLUSTERS[cluster_name])
         self.bootstrap = self.cluster.bootstrap
         self.watcher = records.Watcher(self.bootstrap)
         self.group = records.new_name("group")
@@ -129,6 +132,7 @@ class Run:
         self.workers = []
         self.faults = 0
         self.count = 0
+        self.known = True  # whether the model is the one whose numbers the checker can know
         self._feed = self._reader = None
         self._begun = time.monotonic()
         self._log = brokers.scratch() / f"{self.sink}.reader"
@@ -256,6 +260,28 @@ class Run:
             arguments = (*arguments, "--reader", self._log, "--window", str(WINDOW_MS))
         return self.verdict(self.check(*arguments), bound_faults)
 
+    def source_state(self):
+        """A file from which the checker can go on: what is there now is left to an earlier check,
+        which is made here."""
+        path = brokers.scratch() / f"{self.sink}.state"
+        report = self.check("--running", "--save", path)
+        if report["faults"]:
+            raise AssertionError(f"already before the fault: {report}")
+        return path
+
+    def forget_source(self, state):
+        """The input topic is a new one: the checker has to read it from its beginning."""
+        content = json.loads(state.read_text())
+        content[self.source] = {}
+        state.write_text(json.dumps(content))
+
+    def end_reader(self):
+        """Ends the reader; the checker does without it."""
+        self._reader.kill()
+        self._reader.wait()
+        self._reader.stdout.close()
+        self._reader = None
+
     def wait_no_lag(self, seconds=300):
         def none_left():
             self.check_alive()
@@ -267,7 +293,9 @@ class Run:
         """The checker's report, as a program of its own gives it."""
         command = [sys.executable, HERE / "checker.py", "--json", "--bootstrap", self.bootstrap,
                    "--source", self.source, "--sink", self.sink, "--group", self.group,
-                   "--delivery", self.setting.delivery, *known_scores(), *arguments]
+                   "--delivery", self.setting.delivery, *arguments]
+        if self.known:
+            command += known_scores()
         if self.dead:
             command += ["--dead", self.dead]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
@@ -280,7 +308,7 @@ class Run:
         counts = report["counts"]
         result = Result(report["figures"]["records"], self.faults, counts["lost"],
                         counts["duplicates"], None, counts["order"],
-                        seconds=time.monotonic() - self._begun)
+                        report["figures"]["dead"], seconds=time.monotonic() - self._begun)
         for kind in report["faults"]:
             result.wrong.append(f"{kind}: {report['examples'].get(kind)}")
         if bound_faults is not None and not self.setting.is_once:
@@ -312,9 +340,7 @@ class Run:
         if self._feed:
             self._feed._over.set()
         if self._reader:
-            self._reader.kill()
-            self._reader.wait()
-            self._reader.stdout.close()
+            self.end_reader()
         self.watcher.close()
 
 
