@@ -70,10 +70,11 @@ HEAD = ("| row | fault | delivery | group protocol, library | records | faults |
         " order broken | took | verdict |\n|---|---|---|---|---|---|---|---|---|---|---|")
 
 
-def write_page(text):
+def write_page(text, marks=MARKS):
+    """Replaces what stands between the marks in the guarantees."""
     page = PAGE.read_text()
-    begin, end = (page.index(mark) for mark in MARKS)
-    PAGE.write_text(page[:begin] + MARKS[0] + "\n" + text + page[end:])
+    begin, end = (page.index(mark) for mark in marks)
+    PAGE.write_text(page[:begin] + marks[0] + "\n" + text + page[end:])
 
 
 def chosen(words):

@@ -55,7 +55,7 @@ def matrix(setting, victim, fault):
         for worker in workers:
             worker.wait_ready()
         # So slow that the load goes on through the bounces.
-        run.feed(setting.records, setting.records / (60 if fault == "stop" else 40))
+        run.feed(setting.records, setting.rate / (1.5 if fault == "stop" else 1))
         for bounce in range(BOUNCES):
             run.wait_done(0.2 * (bounce + 1))
             if victim == "broker":
@@ -88,7 +88,7 @@ def steps(setting):
         proxied = {"bootstrap.servers": run.cluster.proxied_bootstrap}
         sides = {"consumer": proxied, "producer": proxied}
         run.read_beside()
-        run.feed(setting.records, setting.records / 30)
+        run.feed(setting.records, setting.rate)
         for key in STEPS[setting.is_once].values():
             for moment in "before", "after":
                 before = run.done()
@@ -111,7 +111,7 @@ def zombie(setting):
         run.read_beside()
         one = run.start("one").wait_ready()
         run.wait_owned(one, run.partitions)
-        run.feed(setting.records, setting.records / 20)
+        run.feed(setting.records, setting.rate)
         run.wait_done(0.2)
         one.process.send_signal(signal.SIGSTOP)
         run.faults += 1

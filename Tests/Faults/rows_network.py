@@ -30,7 +30,7 @@ def network(setting, commands):
         run.read_beside()
         sides = {"consumer": proxied(run), "producer": proxied(run)}
         run.start("one", kafka=sides).wait_ready()
-        run.feed(setting.records, setting.records / 25)
+        run.feed(setting.records, setting.rate)
         for number, command in enumerate(commands):
             run.wait_done(0.2 + 0.4 * number / len(commands))
             run.proxy.tell(command)
@@ -79,7 +79,7 @@ def lost_assignment(setting):
         run.read_beside()
         one = run.start("one", kafka={"consumer": proxied(run)}).wait_ready()
         run.wait_owned(one, run.partitions)
-        run.feed(setting.records, setting.records / 25)
+        run.feed(setting.records, setting.rate)
         run.wait_done(0.2)
         two = run.start("two")
         run.wait_owned(two, run.partitions // 2)
@@ -121,7 +121,7 @@ def too_few_replicas(setting):
     with Run(setting) as run:
         run.read_beside()
         run.start().wait_ready()
-        run.feed(setting.records, setting.records / 20)
+        run.feed(setting.records, setting.rate)
         run.wait_done(0.2)
         alter_topic(run, run.sink, min_insync_replicas="2")
         run.faults += 1
@@ -136,7 +136,7 @@ def hijacked(setting):
     with Run(setting) as run:
         run.read_beside()
         worker = run.start().wait_ready()
-        run.feed(setting.records, setting.records / 20)
+        run.feed(setting.records, setting.rate)
         ended = []
         for bounce in range(3):
             run.wait_done(0.2 * (bounce + 1))
@@ -165,7 +165,7 @@ def timed_out(setting):
         run.read_beside()
         run.start(kafka={"producer": proxied(run) | {"transaction.timeout.ms": "2000"}}
                   ).wait_ready()
-        run.feed(setting.records, setting.records / 30)
+        run.feed(setting.records, setting.rate)
         for bounce in range(3):
             run.wait_done(0.2 * (bounce + 1))
             run.proxy.tell("stall")

@@ -49,6 +49,11 @@ class Setting:
     library: str = "2.16"
     records: int = 20_000
     changes: int = 20
+    load_seconds: float = 40  # how long a steady load goes on, where there is one
+
+    @property
+    def rate(self):
+        return self.records / self.load_seconds
 
     @property
     def is_once(self):
@@ -200,11 +205,24 @@ class Run:
         self._feed = records.Feed(self.bootstrap, self.source, self.partitions, self.rows,
                                   per_second, make or origin.numbered(self.source), count)
 
-    def read_beside(self, isolation="read_committed"):
+    def read_beside(self, start=None):
+        """A reader of committed records, from what a check has left or from the beginning."""
+        more = ["--start", start] if start else []
         self._reader = subprocess.Popen(
             [sys.executable, HERE / "reader.py", "--bootstrap", self.bootstrap, "--topic",
-             self.sink, "--log", self._log, "--isolation", isolation], stdout=subprocess.PIPE)
+             self.sink, "--log", self._log, *more], stdout=subprocess.PIPE)
         self._reader.stdout.readline()
+
+    def stop_reader(self):
+        """Lets it read to the end of the topic."""
+        if self._reader:
+            self._reader.terminate()
+            if self._reader.wait(120):
+                raise AssertionError("the reader has failed")
+
+    def reader_arguments(self):
+        """What tells the checker of the reader, where there was one."""
+        return ["--reader", self._log, "--window", str(WINDOW_MS)] if self._reader else []
 
     def done(self):
         """How much of what will be there the group has passed; 0 to 1. None while no broker
@@ -253,12 +271,9 @@ class Run:
             self.stop(worker)
         wait_until(lambda: not self.watcher.unsettled(self.sink), lambda: str(
             self.watcher.unsettled(self.sink)), settle, 0.25)
-        if self._reader:
-            self._reader.terminate()
-            if self._reader.wait(120):
-                raise AssertionError("the reader has failed")
-            arguments = (*arguments, "--reader", self._log, "--window", str(WINDOW_MS))
-        return self.verdict(self.check(*arguments), bound_faults)
+        self.stop_reader()
+        report = self.check(*arguments, *self.reader_arguments())
+        return self.verdict(report, bound_faults)
 
     def source_state(self):
         """A file from which the checker can go on: what is there now is left to an earlier check,
