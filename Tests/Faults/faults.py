@@ -2,7 +2,6 @@
 import argparse
 import datetime
 import itertools
-import signal
 import sys
 import time
 import traceback
@@ -105,8 +104,7 @@ def parse():
 
 
 def main():
-    # A stop from outside must run the cleanups: they end brokers and workers.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    scenario.end_in_order()
     options = parse()
     lines, bad = [], 0
     print(HEAD, flush=True)

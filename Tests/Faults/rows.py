@@ -88,17 +88,18 @@ def steps(setting):
         proxied = {"bootstrap.servers": run.cluster.proxied_bootstrap}
         sides = {"consumer": proxied, "producer": proxied}
         run.read_beside()
-        run.feed(setting.records, setting.rate)
+        run.feed(None, setting.rate)
         for key in STEPS[setting.is_once].values():
             for moment in "before", "after":
-                before = run.done()
+                before = run.passed()
                 worker = run.start(kafka=sides)
-                run.wait_done(before + 0.01)
+                worker.wait_for(lambda: run.passed() > before, "progress")
                 run.proxy.tell(f"trap {key} {moment}")
                 worker.wait_for(lambda: run.proxy.tell("trapped"), f"request {key}", 60)
                 worker.kill()
                 run.faults += 1
                 run.proxy.tell("pass")
+        run.end_feed()
         run.start(kafka=sides)
         return run.finish(bound_faults=run.faults)
 

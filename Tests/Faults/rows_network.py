@@ -10,7 +10,7 @@ from scenario import EXACTLY_ONCE, SESSION_SECONDS, Run, pause
 from table import row
 from worker import MemorySampler
 
-QUICK = {"socket.timeout.ms": "10000", "reconnect.backoff.max.ms": "1000"}
+QUICK = {"socket.timeout.ms": "3000", "reconnect.backoff.max.ms": "1000"}
 
 
 def proxied(run):

@@ -1,6 +1,7 @@
 """What the rows of the fault matrix share: a cluster behind a proxy, a run of workers over a loaded
 topic with a reader beside them, and the checker's verdict at its end."""
 import atexit
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -224,14 +225,17 @@ class Run:
         """What tells the checker of the reader, where there was one."""
         return ["--reader", self._log, "--window", str(WINDOW_MS)] if self._reader else []
 
-    def done(self):
-        """How much of what will be there the group has passed; 0 to 1. None while no broker
-        answers."""
+    def passed(self):
+        """How many records the group has passed; None while no broker answers."""
         try:
-            committed = sum(self.watcher.committed(self.group, self.source).values())
+            return sum(self.watcher.committed(self.group, self.source).values())
         except KafkaException:
             return None
-        return committed / max(1, self.count or self._feed.count)
+
+    def done(self):
+        """The same as a share of all that will be there."""
+        passed = self.passed()
+        return None if passed is None else passed / self.count
 
     def wait_done(self, share, seconds=180):
         def enough():
@@ -348,15 +352,26 @@ class Run:
         return folder.relative_to(brokers.REPOSITORY)
 
     def close(self):
-        self.proxy.tell("pass")
-        self.cluster.node("resume")
-        for worker in self.workers:
-            worker.close()
-        if self._feed:
-            self._feed._over.set()
-        if self._reader:
-            self.end_reader()
-        self.watcher.close()
+        """All of it ends, also where one of the steps fails."""
+        with contextlib.ExitStack() as last:
+            last.callback(self.watcher.close)
+            if self._reader:
+                last.callback(self.end_reader)
+            if self._feed:
+                last.callback(self._feed.abandon)
+            for worker in self.workers:
+                last.callback(worker.close)
+            last.callback(self.cluster.node, "resume")
+            last.callback(self.proxy.tell, "pass")
+
+
+def end_in_order():
+    """A stop from outside must run the cleanups: they end brokers and workers. Another one must not
+    cut them short."""
+    def stop(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, stop)
 
 
 _scores = []

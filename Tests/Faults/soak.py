@@ -17,7 +17,6 @@ import rows_network
 import rows_topics
 import scenario
 from brokers import REPOSITORY, wait_until
-from confluent_kafka import KafkaException
 from faults import write_page
 from scenario import SESSION_SECONDS, Run, Setting, pause
 
@@ -90,17 +89,11 @@ class Soak:
         self.run.feed(None, self.options.rate, make)
         self.run.read_beside(start=self.state)
 
-    def committed(self):
-        try:
-            return sum(self.run.watcher.committed(self.run.group, self.run.source).values())
-        except KafkaException:
-            return None
-
     def wait_recovered(self, before):
         """The group passes what it had passed before the fault."""
         def further():
             self.look_after()
-            return (self.committed() or 0) > before
+            return (self.run.passed() or 0) > before
         begun = time.monotonic()
         wait_until(further, lambda: f"progress after a fault\n{self.run.tails()}",
                    RECOVERED_SECONDS, 0.25)
@@ -196,7 +189,7 @@ class Soak:
         # Now and then the next fault comes before the last one is got over.
         wait, is_overlapping = self.draw.uniform(0, 6), self.draw.random() < 0.3
         self.look_after()
-        before = self.committed() or 0
+        before = self.run.passed() or 0
         self.faults[name] += 1
         self.tell("fault", kind=name, number=self.faults.total())
         kinds[name][1]()
@@ -255,7 +248,7 @@ class Soak:
         for worker in self.workers:
             worker.wait_ready()
         self.begin_load()
-        wait_until(lambda: (self.committed() or 0) > 10 * self.options.rate, "the load", 120, 0.25)
+        wait_until(lambda: (self.run.passed() or 0) > 10 * self.options.rate, "the load", 120, 0.25)
         self.samples.append(self.sample())
         end = time.monotonic() + self.options.hours * 3600
         while time.monotonic() < end:
@@ -305,8 +298,7 @@ def parse():
 
 
 def main():
-    # A stop from outside must run the cleanups: they end brokers and workers.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    scenario.end_in_order()
     options = parse()
     print(f"the history is in {options.log}", flush=True)
     with Run(Setting(options.delivery, "cooperative"), dead=True) as run:
