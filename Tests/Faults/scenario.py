@@ -137,6 +137,7 @@ class Run:
         self.rows = bench_data.rows()
         self.workers = []
         self.faults = 0
+        self.ended_with_69 = 0
         self.count = 0
         self.known = True  # whether the model is the one whose numbers the checker can know
         self._feed = self._reader = None
