@@ -26,7 +26,7 @@ POLL_MS = 5_000
 FIELDS = len(bench_data.FIELDS)
 
 
-def model_of(run, path):
+def model_of(path):
     """The model of a pipeline; its output `probabilities` has two columns."""
     return {"file": str(path), "inputs": {"features": bench_data.FIELDS}}
 
@@ -103,7 +103,7 @@ def slow_engine(setting):
         if setting.is_once:
             # Longer than a batch takes; a batch is scored while no transaction waits for it.
             kafka["producer"] = {"transaction.timeout.ms": "20000"}
-        worker = run.start(kafka=kafka, model=model_of(run, slow_for(SLOW_SECONDS)),
+        worker = run.start(kafka=kafka, model=model_of(slow_for(SLOW_SECONDS)),
                            append={"score": "probabilities[1]"})
         run.faults += 1
         worker.wait_metric("millrace_assigned_partitions", run.partitions)
@@ -142,12 +142,43 @@ def failing_engine(setting):
         run.read_beside()
         count = min(setting.records, 20_000)
         run.load(count)
-        run.start(model=model_of(run, gather_model()))
+        run.start(model=model_of(gather_model()))
         run.faults += 1
         bad = sum(b'"hour":23.0' in run.rows[n] for n in range(count))
         result = run.finish(bound_faults=0)
         result.note = f"{result.dead} dead letters"
         return result.require(result.dead == bad, f"{result.dead} dead letters, {bad} bad records")
+
+
+# 30: the model file changes
+
+@row("30", "model file replaced by a damaged one under load")
+def damaged_model(setting):
+    """What runs goes on with its model; a start with the damaged file is refused; with the whole
+    one the rest is done."""
+    with Run(setting) as run:
+        run.read_beside()
+        path = scratch() / f"{run.group}.onnx"
+        whole = bench_data.model("gbt").read_bytes()
+        path.write_bytes(whole)
+        model = model_of(path)
+        worker = run.start(model=model).wait_ready()
+        run.feed(setting.records, setting.rate)
+        run.wait_done(0.2)
+        damaged = path.with_suffix(".new")
+        damaged.write_bytes(whole[:len(whole) // 2])
+        damaged.replace(path)
+        run.faults += 1
+        run.wait_done(0.4)
+        run.stop(worker)
+        refused = run.start(model=model)
+        code = refused.wait_exit(60)
+        run.workers.remove(refused)
+        path.write_bytes(whole)
+        run.start(model=model)
+        result = run.finish(bound_faults=0)
+        result.require(str(path) in refused.stderr, "the damaged file is not named")
+        return result.require(code == 65, f"with a damaged model it ended with {code}")
 
 
 # 24: odd records
