@@ -61,12 +61,14 @@ def line(row, setting, result):
         figures = [f"{result.records:,}", str(result.faults), str(result.lost),
                    f"{result.duplicates:,}{bound}", str(result.order)]
     verdict = "; ".join(result.wrong) or result.note or "good"
-    return "| " + " | ".join([row.number, row.name, setting.delivery.replace("_", " "), way, *figures,
-                              f"{result.seconds:.0f} s", verdict]) + " |"
+    delivery = setting.delivery.replace("_", " ")
+    cells = [row.number, row.name, delivery, way, *figures, f"{result.seconds:.0f} s", verdict]
+    return f"| {' | '.join(cells)} |"
 
 
-HEAD = ("| row | fault | delivery | group protocol, library | records | faults | lost | twice (bound) |"
-        " order broken | took | verdict |\n|---|---|---|---|---|---|---|---|---|---|---|")
+COLUMNS = ["row", "fault", "delivery", "group protocol, library", "records", "faults", "lost",
+           "twice (bound)", "order broken", "took", "verdict"]
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
 def write_page(text, marks=MARKS):

@@ -1,5 +1,5 @@
-"""Hours of faults drawn from a seed, with a verdict of the checker now and then; scripts/soak starts
-it and says how. What is done, and when, goes to a log of one JSON object a line."""
+"""Hours of faults drawn from a seed, with a verdict of the checker now and then; scripts/soak
+starts it and says how. What is done, and when, goes to a log of one JSON object a line."""
 import argparse
 import collections
 import datetime
@@ -66,7 +66,7 @@ class Soak:
         self.workers[slot] = self.start(slot)
 
     def look_after(self):
-        """Starts anew what has ended by itself, as a supervisor does. Only 69 and 75 are its right."""
+        """Starts anew what has ended by itself, as a supervisor does. It may with 69 and 75."""
         for slot, worker in enumerate(self.workers):
             code = worker.process.poll()
             if code is not None:
@@ -292,8 +292,8 @@ def parse():
     made.add_argument("--log", type=pathlib.Path)
     made.add_argument("--write", action="store_true")
     options = made.parse_args()
-    options.log = options.log or (
-        REPOSITORY / ".build" / "faults" / f"soak-{options.seed}-{time.strftime('%m%d-%H%M%S')}.log")
+    name = f"soak-{options.seed}-{time.strftime('%m%d-%H%M%S')}.log"
+    options.log = options.log or REPOSITORY / ".build" / "faults" / name
     return options
 
 

@@ -1,5 +1,5 @@
-"""The shortened fault matrix: rows of Tests/Faults as CI runs them; scripts/faults runs them in full.
-The checker's own tests are in test_checker.py, the proxy's in test_proxy.py."""
+"""The shortened fault matrix: rows of Tests/Faults as CI runs them; scripts/faults runs them in
+full. The checker's own tests are in test_checker.py, the proxy's in test_proxy.py."""
 import sys
 import unittest
 
@@ -25,8 +25,8 @@ class FaultTests(unittest.TestCase):
                      *arguments)
         self.assertEqual(result.wrong, [], result)
         self.assertEqual(result.lost, 0)
-        print(f"    {self.id().split('.', 1)[-1]}: {result.records} records, {result.faults} faults,"
-              f" {result.duplicates} came twice", flush=True)
+        print(f"    {self.id().split('.', 1)[-1]}: {result.records} records, {result.faults}"
+              f" faults, {result.duplicates} came twice", flush=True)
 
     def test_kill_9_of_workers_exactly_once(self):
         self.check(rows.matrix, "worker", "kill")
