@@ -13,15 +13,16 @@ from table import row
 REFRESH = {"topic.metadata.refresh.interval.ms": "1000"}
 
 
-def admin(run):
-    return AdminClient(records.QUIET | {"bootstrap.servers": run.bootstrap})
+def ask(run, call):
+    """The results of a call of the admin client, which has to be there until they have come."""
+    admin = AdminClient(records.QUIET | {"bootstrap.servers": run.bootstrap})
+    return [done.result(60) for done in call(admin).values()]
 
 
 def delete_records(run, topic, offsets):
     """Moves the beginning of each partition to the offset."""
     places = [TopicPartition(topic, p, offset) for p, offset in offsets.items()]
-    for done in admin(run).delete_records(places).values():
-        done.result(60)
+    ask(run, lambda admin: admin.delete_records(places))
 
 
 def more(run, count, before, partitions=None):
@@ -87,7 +88,7 @@ def more_partitions(setting):
         run.load(half * run.partitions)
         run.wait_done(0.5)
         grown = run.partitions + 2
-        admin(run).create_partitions([NewPartitions(run.source, grown)])[run.source].result(60)
+        ask(run, lambda admin: admin.create_partitions([NewPartitions(run.source, grown)]))
         run.faults += 1
         wait_until(lambda: len(run.watcher.partitions(run.source)) == grown, "partitions", 60)
         # A reader that has assigned itself its partitions does not see new ones.
@@ -98,7 +99,7 @@ def more_partitions(setting):
         old = {p: 2 * half for p in range(PARTITIONS)}
         wait_until(lambda: all(run.watcher.committed(run.group, run.source)[p] >= old[p]
                                for p in old) or run.check_alive(), "the old partitions done", 180)
-        admin(run).create_partitions([NewPartitions(run.sink, grown)])[run.sink].result(60)
+        ask(run, lambda admin: admin.create_partitions([NewPartitions(run.sink, grown)]))
         run.running()[0].wait_ready(120)
         return run.finish()
 
@@ -110,7 +111,7 @@ def input_made_again(setting):
         run.load(setting.records // 2)
         run.wait_no_lag()
         state = run.source_state()
-        admin(run).delete_topics([run.source])[run.source].result(60)
+        ask(run, lambda admin: admin.delete_topics([run.source]))
         run.faults += 1
         said = worker.wait_not_ready("", 120)
         state_text = said.splitlines()[0]
