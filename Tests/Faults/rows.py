@@ -111,9 +111,9 @@ def steps(setting):
         run.feed(None, setting.rate)
         for key in STEPS[setting.is_once].values():
             for moment in "before", "after":
-                before = run.passed()
+                before = run.passed() or 0
                 worker = run.start(kafka=sides)
-                worker.wait_for(lambda: run.passed() > before, "progress")
+                worker.wait_for(lambda: (run.passed() or 0) > before, "progress")
                 run.proxy.tell(f"trap {key} {moment}")
                 worker.wait_for(lambda: run.proxy.tell("trapped"), f"request {key}", 60)
                 worker.kill()
