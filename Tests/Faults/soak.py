@@ -185,6 +185,8 @@ class Soak:
                  "kill -9 broker": (1, self.kill_broker), "SIGTERM broker": (1, self.stop_broker),
                  "SIGSTOP broker": (1, self.freeze_broker), "network": (5, self.network),
                  "too few replicas": (1, self.too_few_replicas)}
+        for word in self.options.without:
+            kinds = {name: kind for name, kind in kinds.items() if word not in name}
         name = self.draw.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
         # Now and then the next fault comes before the last one is got over.
         wait, is_overlapping = self.draw.uniform(0, 6), self.draw.random() < 0.3
@@ -289,6 +291,8 @@ def parse():
     made.add_argument("--rate", type=int, default=1_000, help="records a second")
     made.add_argument("--delivery", choices=[scenario.AT_LEAST_ONCE, scenario.EXACTLY_ONCE],
                       default=scenario.EXACTLY_ONCE)
+    made.add_argument("--without", action="append", default=[], metavar="WORD",
+                      help="leave out faults whose name has the word in it")
     made.add_argument("--log", type=pathlib.Path)
     made.add_argument("--write", action="store_true")
     options = made.parse_args()
