@@ -163,8 +163,8 @@ def timed_out(setting):
     session is longer."""
     with Run(setting) as run:
         run.read_beside()
-        run.start(kafka={"producer": proxied(run) | {"transaction.timeout.ms": "2000"}}
-                  ).wait_ready()
+        quick = {"transaction.timeout.ms": "2000", "socket.timeout.ms": "2000"}
+        run.start(kafka={"producer": proxied(run) | quick}).wait_ready()
         run.feed(setting.records, setting.rate)
         for bounce in range(3):
             run.wait_done(0.2 * (bounce + 1))
