@@ -109,7 +109,7 @@ def slow_engine(setting):
         worker.wait_metric("millrace_assigned_partitions", run.partitions)
         lost = 0
         while (run.done() or 0) < 1:
-            run.check_alive()
+            run.look_after()
             owned = worker.metric("millrace_assigned_partitions")
             lost += owned is not None and owned < run.partitions
             pause(0.2)

@@ -98,7 +98,7 @@ def more_partitions(setting):
         more(run, half, half, list(range(PARTITIONS)))
         old = {p: 2 * half for p in range(PARTITIONS)}
         wait_until(lambda: all(run.watcher.committed(run.group, run.source)[p] >= old[p]
-                               for p in old) or run.check_alive(), "the old partitions done", 180)
+                               for p in old) or run.look_after(), "the old partitions done", 180)
         ask(run, lambda admin: admin.create_partitions([NewPartitions(run.sink, grown)]))
         run.running()[0].wait_ready(120)
         return run.finish()

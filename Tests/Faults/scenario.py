@@ -1,6 +1,7 @@
 """What the rows of the fault matrix share: a cluster behind a proxy, a run of workers over a loaded
 topic with a reader beside them, and the checker's verdict at its end."""
 import atexit
+import collections
 import contextlib
 import dataclasses
 import json
@@ -137,7 +138,8 @@ class Run:
         self.rows = bench_data.rows()
         self.workers = []
         self.faults = 0
-        self.ended_with_69 = 0
+        self.ended = collections.Counter()  # workers that ended by themselves, by exit code
+        self.gone = []
         self.count = 0
         self.known = True  # whether the model is the one whose numbers the checker can know
         self._feed = self._reader = None
@@ -176,6 +178,7 @@ class Run:
         worker = Worker(self.content(instance, **more), *arguments,
                         environment=LIBRARIES[self.setting.library])
         worker.again = lambda: self.start(instance, *arguments, **more)
+        worker.successor = None
         self.workers.append(worker)
         return worker
 
@@ -240,17 +243,38 @@ class Run:
 
     def wait_done(self, share, seconds=180):
         def enough():
-            self.check_alive()
+            self.look_after()
             return (self.done() or 0) >= share
         wait_until(enough, lambda: f"{share:.0%} done, but {self.done()}\n{self.tails()}",
                    seconds, 0.2)
 
-    def check_alive(self):
-        """Workers that end where nobody ended them are a fault."""
-        for worker in self.workers:
+    def look_after(self):
+        """Starts a worker that has ended by itself again, as a supervisor does, and counts it. A
+        worker may end with 69 or 75; any other end is a fault."""
+        for worker in list(self.workers):
             code = worker.process.poll()
-            if code is not None and code not in (0, -signal.SIGKILL):
+            if code in (None, 0, -signal.SIGKILL):
+                continue
+            if code not in (69, 75):
                 raise AssertionError(f"a worker has ended with {code}\n{worker.tail()}")
+            self.ended[code] += 1
+            self.workers.remove(worker)
+            self.gone.append(worker)
+            worker.successor = worker.again()
+
+    def current(self, worker):
+        """The one that runs in the worker's place, or itself."""
+        self.look_after()
+        while worker.successor:
+            worker = worker.successor
+        return worker
+
+    def wait_back(self, worker, count, seconds=120):
+        """Until the worker, or the one in its place, owns so many partitions; returns it."""
+        wait_until(
+            lambda: self.current(worker).metric("millrace_assigned_partitions") == count,
+            lambda: f"{count} partitions\n{self.current(worker).tail()}", seconds)
+        return self.current(worker)
 
     def tails(self):
         return "\n--\n".join(worker.tail() for worker in self.running())
@@ -304,7 +328,7 @@ class Run:
 
     def wait_no_lag(self, seconds=300):
         def none_left():
-            self.check_alive()
+            self.look_after()
             return self.watcher.lag(self.group, self.source) == 0
         wait_until(none_left, lambda: f"no lag, but {self.watcher.lag(self.group, self.source)}"
                                       f"\n{self.tails()}", seconds, 0.2)
@@ -337,6 +361,9 @@ class Run:
                            f"{result.duplicates} duplicates, bound {result.bound}")
         elif self.setting.is_once:
             result.bound = 0
+        if self.ended:
+            ends = ", ".join(f"{n} with {code}" for code, n in self.ended.items())
+            result.note = f"workers ended by themselves and were started again: {ends}"
         if not result.is_good:
             result.note += f" kept in {self.keep()}"
         return result
@@ -345,7 +372,7 @@ class Run:
         """Copies the workers' logs to where they outlive the run."""
         folder = KEPT / time.strftime(f"%H%M%S-{self.sink}")
         folder.mkdir(parents=True, exist_ok=True)
-        for number, worker in enumerate(self.workers):
+        for number, worker in enumerate(self.gone + self.workers):
             for name in "stderr", "pipeline.yaml":
                 shutil.copy(worker.folder / name, folder / f"{number}-{name}")
         if self._log.exists():
@@ -360,7 +387,7 @@ class Run:
                 last.callback(self.end_reader)
             if self._feed:
                 last.callback(self._feed.abandon)
-            for worker in self.workers:
+            for worker in self.gone + self.workers:
                 last.callback(worker.close)
             last.callback(self.cluster.node, "resume")
             last.callback(self.proxy.tell, "pass")

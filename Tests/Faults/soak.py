@@ -38,7 +38,6 @@ class Soak:
         self.draw = random.Random(options.seed)
         self.faults = collections.Counter()
         self.totals = collections.Counter()
-        self.exits = collections.Counter()
         self.workers = []
         self.state = None
         self.base = 0
@@ -61,20 +60,16 @@ class Soak:
         return worker
 
     def restart(self, slot):
-        old = self.workers[slot]
-        self.run.workers.remove(old)
+        self.run.workers.remove(self.workers[slot])
         self.workers[slot] = self.start(slot)
 
     def look_after(self):
-        """Starts anew what has ended by itself, as a supervisor does. It may with 69 and 75."""
+        """As `Run.look_after`, and tells it."""
         for slot, worker in enumerate(self.workers):
             code = worker.process.poll()
             if code is not None:
-                self.exits[code] += 1
                 self.tell("exit", worker=slot, code=code, tail=worker.tail())
-                if code not in (69, 75):
-                    raise Failed(f"worker {slot} has ended with {code}\n{worker.tail()}")
-                self.restart(slot)
+                self.workers[slot] = self.run.current(worker)
 
     def begin_load(self):
         made = origin.numbered(self.run.source)
@@ -118,7 +113,7 @@ class Soak:
         code = worker.wait_exit(120)
         if code not in (0, 75):
             raise Failed(f"a stopped worker said {code}\n{worker.tail()}")
-        self.exits[code] += code != 0
+        self.run.ended[code] += code != 0
         self.restart(slot)
 
     def freeze_worker(self):
@@ -266,7 +261,8 @@ class Soak:
     def summary(self):
         first, last = self.samples[0][STEADY], self.samples[-1][STEADY]
         kinds = ", ".join(f"{n} {name}" for name, n in sorted(self.faults.items()))
-        exits = ", ".join(f"{n} with {code}" for code, n in sorted(self.exits.items())) or "none"
+        ended = sorted((+self.run.ended).items())
+        exits = ", ".join(f"{n} with {code}" for code, n in ended) or "none"
         return "\n".join([
             "| | |", "|---|---|",
             f"| delivery, seed, hours | {self.options.delivery.replace('_', ' ')}, "
