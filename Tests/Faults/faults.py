@@ -47,7 +47,8 @@ def run(row, setting):
         return Result(note=f"not run: {reason}")
     except Exception as failure:
         traceback.print_exc()
-        result = Result(wrong=[f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0]}"])
+        text = (str(failure).splitlines() or [""])[0]
+        result = Result(wrong=[f"{type(failure).__name__}: {text}"])
     result.seconds = time.monotonic() - begun
     return result
 

@@ -29,8 +29,8 @@ def bounce_worker(run, worker, fault):
             run.wait_owned(other, run.partitions)
         finally:
             worker.process.send_signal(signal.SIGCONT)
-        # With exactly_once the broker has put its producer out, and a named worker that this happens
-        # to twice in a minute ends with 69.
+        # With exactly_once the broker has put its producer out; a named worker that this happens to
+        # twice in a minute ends with 69.
         return run.wait_back(worker, run.partitions // 2)
     return worker.again().wait_ready()
 

@@ -11,6 +11,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from records import Record, new_name
 
 FAULTS = REPOSITORY / "Tests" / "Faults"
+sys.path.insert(0, str(FAULTS))
+
+import checker  # noqa: E402
+
 PARTITIONS = 2
 COUNT = 60
 
@@ -59,11 +63,22 @@ class CheckerTests(BrokerCase):
                                  for p, o in enumerate(places)], asynchronous=False)
         consumer.close()
 
+    def arguments(self, delivery, *more):
+        return ["--bootstrap", self.bootstrap, "--source", self.source, "--sink", self.sink,
+                "--dead", self.dead, "--group", self.group, "--delivery", delivery,
+                "--settle", "5", "--json", *map(str, more)]
+
     def check(self, *arguments, delivery="exactly_once"):
+        """The report, without the start of a process for each."""
+        options = checker.parser().parse_args(self.arguments(delivery, *arguments))
+        done = checker.Check(options).run()
+        if options.save:
+            done.save(options.save)
+        return done.report()
+
+    def check_by_command(self):
         done = subprocess.run(
-            [sys.executable, FAULTS / "checker.py", "--bootstrap", self.bootstrap, "--json",
-             "--source", self.source, "--sink", self.sink, "--dead", self.dead,
-             "--group", self.group, "--delivery", delivery, "--settle", "5", *arguments],
+            [sys.executable, FAULTS / "checker.py", *self.arguments("exactly_once")],
             capture_output=True, text=True, timeout=120)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         report = json.loads(done.stdout)
@@ -84,7 +99,7 @@ class CheckerTests(BrokerCase):
         self.write(self.output[1:], aborted=self.output[30:50],
                    letters=[self.letter(self.input[0], 0)])
         self.commit()
-        report = self.check()
+        report = self.check_by_command()
         self.assert_found(report)
         self.assertEqual(report["faults"], [])
         self.assertEqual(report["figures"], {"records": COUNT, "scored": COUNT - 1, "dead": 1,
@@ -93,7 +108,7 @@ class CheckerTests(BrokerCase):
     def test_a_loss(self):
         self.write(self.output[:20] + self.output[21:])
         self.commit()
-        self.assert_found(self.check(), lost=1, beyond=1)
+        self.assert_found(self.check_by_command(), lost=1, beyond=1)
 
     def test_a_loss_that_the_group_has_not_passed_is_none_yet_in_a_running_group(self):
         self.write(self.output[:20])
