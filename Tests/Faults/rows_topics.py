@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 import origin
 import records
 from records import Record
-from scenario import PARTITIONS, Run
+from scenario import PARTITIONS, SESSION_SECONDS, Run, pause
 from table import row
 
 REFRESH = {"topic.metadata.refresh.interval.ms": "1000"}
@@ -55,9 +55,9 @@ def out_of_range(setting):
         run.faults += 1
         worker = run.start()
         result = run.finish("--start", state)
-        said = [e.get("message") or e.get("msg") for e in worker.log()
+        said = [e.get("text", e["message"]) for e in worker.log()
                 if "range" in str(e).lower() or "reset" in str(e).lower()]
-        result.note = f"{gone} were gone; the log says {said[:1] or 'nothing of it'}"
+        result.note = f"{gone} were gone; the log: {said[0] if said else 'nothing of it'}"
         return result.require(said, result.note)
 
 
@@ -113,8 +113,9 @@ def input_made_again(setting):
         state = run.source_state()
         ask(run, lambda admin: admin.delete_topics([run.source]))
         run.faults += 1
-        said = worker.wait_not_ready("", 120)
-        state_text = said.splitlines()[0]
+        # What it says of it, while it is gone.
+        pause(SESSION_SECONDS + 4)
+        _, said = worker.get("/readyz")
 
         def made():
             try:
@@ -127,5 +128,5 @@ def input_made_again(setting):
         worker.wait_ready(120)
         run.forget_source(state)
         result = run.finish("--start", state)
-        result.note = f"/readyz said: {state_text}"
+        result.note = f"while it was gone /readyz said: {' '.join(said.split())}"
         return result
