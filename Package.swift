@@ -70,6 +70,12 @@ let tests: [Target] = [
             "MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTestKit", "MillraceTrees",
         ],
         path: "Tests/TreeProbe"),
+    // Runs workers in one thread against a simulated world, for scripts/simulate and its tests.
+    .target(
+        name: "Simulation", dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"],
+        path: "Tests/Simulation"),
+    .executableTarget(name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate"),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",
