@@ -5,6 +5,7 @@ reads on to the end of the topic, then ends; `reading` on stdout says that it ma
 checker compares the log with what is committed."""
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -41,9 +42,11 @@ def main():
         consumer.assign([TopicPartition(options.topic, p, place) for p, place in places.items()])
 
     assign()
-    at_end, stopping = set(), False
+    at_end, stopping, parent = set(), False, os.getppid()
     with open(options.log, "w") as log:
         while not (stopping and len(at_end) == len(partitions)):
+            if os.getppid() != parent:
+                sys.exit("reader: whoever started it is gone")
             if over.is_set() and not stopping:
                 # Ends that were seen before say nothing of what came since: they are told again.
                 stopping, at_end = True, set()
