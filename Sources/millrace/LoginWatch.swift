@@ -21,10 +21,9 @@ final class LoginWatch: Sendable {
         var isOver = false
     }
 
-    /// How often connections are looked at; files as well while one fails, otherwise every so
-    /// often.
+    /// How often connections are looked at; files as well while one fails, otherwise each 10 s.
     private static let stepUs: UInt32 = 500_000
-    private static let quietSteps = 60
+    private static let quietSteps = 20
 
     init(
         _ settings: KafkaSettings, _ properties: KafkaProperties, source: KafkaSource,

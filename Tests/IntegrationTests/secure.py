@@ -205,14 +205,15 @@ class SecureCluster(brokers.Cluster):
         self.admin.incremental_alter_configs([resource])[resource].result(60)
 
     def show(self, certificate):
-        """What the broker shows on all listeners from now on."""
-        path = self.certificates[certificate]
+        """What the broker shows from now on: on all listeners, or on each of its own."""
+        shown = certificate if isinstance(certificate, dict) else dict.fromkeys(SASL, certificate)
+        paths = {listener: self.certificates[name] for listener, name in shown.items()}
         self.configure(**{f"listener__name__{n.lower()}__ssl__keystore__location": str(path)
-                          for n in SASL})
-        own = path.with_suffix(".crt").read_text().strip()
-        for proxy in self.proxies:
-            brokers.wait_until(lambda proxy=proxy: self._shown(proxy.port) == own,
-                               f"the certificate '{certificate}'", 20)
+                          for n, path in paths.items()})
+        for listener, proxy in zip(SASL, self.proxies):
+            own = paths[listener].with_suffix(".crt").read_text().strip()
+            brokers.wait_until(lambda proxy=proxy, own=own: self._shown(proxy.port) == own,
+                               f"another certificate of {listener}", 20)
 
     @staticmethod
     def _shown(port):
