@@ -75,6 +75,12 @@ let tests: [Target] = [
         name: "RecordProbe",
         dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"],
         path: "Tests/RecordProbe"),
+    // Runs workers in one thread against a simulated world, for scripts/simulate and its tests.
+    .target(
+        name: "Simulation", dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"],
+        path: "Tests/Simulation"),
+    .executableTarget(name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate"),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",

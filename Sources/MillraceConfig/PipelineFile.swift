@@ -28,6 +28,7 @@ package struct PipelineFile: Sendable {
     package let commitIntervalNs: Int64
     package let memory: Int
     package let shutdownTimeoutNs: Int64
+    package let inferenceTimeoutNs: Int64
     /// Nil opens no port.
     package let http: HTTP?
 

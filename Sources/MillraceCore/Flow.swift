@@ -116,7 +116,7 @@
 
     /// Partitions whose rewind has begun and that are to be paused, each reported once.
     package mutating func takeRewindsToPause() -> [Int32] {
-        let fresh = rewinds.filter { !$0.value.isPaused }.map(\.key)
+        let fresh = rewinds.filter { !$0.value.isPaused }.map(\.key).sorted()
         for partition in fresh { rewinds[partition]?.isPaused = true }
         return fresh
     }
@@ -134,6 +134,8 @@
             ready.append((partition, rewind.offset, rewind.epoch))
         }
         for (partition, _, _) in ready { rewinds[partition] = nil }
+        // In the same order for the same seed of a simulation.
+        ready.sort { $0.partition < $1.partition }
         return ready
     }
 

@@ -66,8 +66,8 @@ package struct Ledger: Sendable {
     /// The partition's epoch; nil for one that is not ours.
     package func epoch(of partition: Int32) -> UInt32? { accounts[partition]?.epoch }
 
-    /// Partitions with an account, in no order.
-    package var partitions: [Int32] { Array(accounts.keys) }
+    /// Partitions with an account, ascending.
+    package var partitions: [Int32] { accounts.keys.sorted() }
 
     /// Admits `count` records whose offsets rise from `firstOffset` to `lastOffset` (gaps are
     /// normal: compaction, control records). Nil where the epoch is old or the account closed.

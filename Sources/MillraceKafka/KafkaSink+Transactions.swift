@@ -12,6 +12,10 @@ extension KafkaSink: TransactionalSink {
         var isInitialized = false
         /// The client is of no more use, though it may not know.
         var needsNewClient = false
+        /// The broker has refused records of the open transaction: their sequence numbers are
+        /// missing at the broker, which would refuse the next ones as well, and the client learns
+        /// it only then, which takes it half a second.
+        var hasGap = false
         /// When others have shut us out, the last two times.
         var fencedAt: [ContinuousClock.Instant] = []
     }
@@ -72,8 +76,8 @@ extension KafkaSink: TransactionalSink {
             do throws(TransactionFailure) {
                 var aborting = TransactionCall(Deadline(afterMs: transactionMs))
                 try unsafe aborting.run { unsafe rd_kafka_abort_transaction(client, -1) }
-                try unsafe beginNext(client)
-                return
+                if !transactions.hasGap { return try unsafe beginNext(client) }
+                transactions.needsNewClient = true
             } catch {
                 // A commit or an abort whose answer is not known: never on with this producer.
                 transactions.needsNewClient = true
@@ -97,6 +101,7 @@ extension KafkaSink: TransactionalSink {
             try replaceClient()
             transactions.isInitialized = false
             transactions.needsNewClient = false
+            transactions.hasGap = false
         }
         guard let client = unsafe client else { return }
         do throws(TransactionFailure) {

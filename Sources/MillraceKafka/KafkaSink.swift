@@ -193,6 +193,7 @@ internal import Synchronization
 
     private func deliveryFailure(_ answer: millrace_delivery_t) -> DeliveryFailure {
         let raw = rd_kafka_resp_err_t(rawValue: answer.error)
+        if raw != RD_KAFKA_RESP_ERR__PURGE_QUEUE { transactions.hasGap = true }
         if raw == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, !wasSentAlone(answer) {
             mustSendLess = true
             return DeliveryFailure(error: Self.requestTooLarge, isRecordsFault: false)

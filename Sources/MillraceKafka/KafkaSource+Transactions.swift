@@ -3,12 +3,24 @@ package import MillraceCore
 
 /// What transactions of a producer need to know of the consumer.
 extension KafkaSource: TransactionalSource {
+    /// A client that the group has thrown out has no member id until it has joined again, and the
+    /// brokers take offsets that come without one unasked, as those of producers from before
+    /// KIP-447. So there has to be an id, and the same one before and after the look.
     package func membership() throws(ServiceError) -> any Membership {
-        guard let raw = unsafe rd_kafka_consumer_group_metadata(client) else {
+        let id = memberId
+        let raw = unsafe rd_kafka_consumer_group_metadata(client)
+        let member = unsafe raw.map { unsafe KafkaMembership(taking: $0) }
+        guard let member, let id, !id.isEmpty, id == memberId else {
             throw ServiceError(
                 code: "", message: "the consumer is in no group", isFatal: false, isRetriable: true)
         }
-        return unsafe KafkaMembership(taking: raw)
+        return member
+    }
+
+    private var memberId: String? {
+        guard let text = unsafe rd_kafka_memberid(client) else { return nil }
+        defer { unsafe rd_kafka_mem_free(client, text) }
+        return unsafe String(cString: text)
     }
 
     package func committedOffsets(

@@ -386,6 +386,9 @@ internal import Synchronization
 
     /// Waits for the open batches, then commits and leaves the group.
     private func drain(deadlineNs: Int64) -> LoopStep {
+        // Before the commit: what was lost meanwhile is not ours to commit.
+        serveEvents()
+        stepRevoke()
         if shared.flow.withLock({ $0.isOver }) {
             commit()
             // What was abandoned stays unfinished: the revoke is answered all the same.
@@ -398,8 +401,6 @@ internal import Synchronization
             phase = .over
             return .over
         }
-        serveEvents()
-        stepRevoke()
         if shared.transactions != nil { shared.sink.wake() }
         unsafe source.poll(into: &arrived, limit: 64, timeoutMs: 10)
         unsafe shared.release(&arrived)

@@ -18,6 +18,10 @@ internal import Glibc
         case wait(untilNs: Int64?)
     }
 
+    /// Told of each signal, and whether it is for all who wait, by one who has no threads to wake.
+    /// Set before anything else is done with the monitor.
+    var onSignal: ((Condition, _ isForAll: Bool) -> Void)?
+
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let conditions: UnsafeMutablePointer<pthread_cond_t>
@@ -77,10 +81,12 @@ internal import Glibc
     /// Wakes one thread that waits for the condition.
     func signal(_ condition: Condition) {
         unsafe pthread_cond_signal(conditions + condition.rawValue)
+        onSignal?(condition, false)
     }
 
     /// Wakes all threads that wait for the condition.
     func broadcast(_ condition: Condition) {
         unsafe pthread_cond_broadcast(conditions + condition.rawValue)
+        onSignal?(condition, true)
     }
 }

@@ -153,6 +153,7 @@ package final class Worker: Sendable {
             }
             if let problem = status.sourceProblem { missing.append("input: \(problem)") }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
+            if let problem = shared.settings.engineProblem() { missing.append(problem) }
             // Lanes hold for the same reason most of the time.
             for reason in Set(status.holds.values).sorted() {
                 missing.append("holding: \(reason)")

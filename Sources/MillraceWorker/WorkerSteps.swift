@@ -11,6 +11,14 @@ package enum LoopStep: Sendable, Equatable {
     case over
 }
 
+/// Whom a loop wakes.
+package enum LoopSignal: Sendable, Equatable {
+    /// One of the lanes that are idle.
+    case lane
+    case allLanes
+    case intake
+}
+
 /// A worker's own loops for one who runs them step by step in a single thread, as the simulation
 /// does, instead of `start` and `join`. No step waits, unless the source or the sink does.
 @safe package final class WorkerSteps {
@@ -18,8 +26,15 @@ package enum LoopStep: Sendable, Equatable {
     private let intake: Intake
     private let deliveries: Deliveries
 
-    package init(_ worker: Worker) {
+    /// - Parameter onSignal: told whom a step wakes: what was idle may have something to do.
+    package init(_ worker: Worker, onSignal: @escaping (LoopSignal) -> Void) {
         self.worker = worker
+        worker.shared.flow.onSignal = { condition, isForAll in
+            switch condition {
+            case .work: onSignal(isForAll ? .allLanes : .lane)
+            case .room: onSignal(.intake)
+            }
+        }
         intake = Intake(shared: worker.shared, verifyTopics: worker.verifyTopics)
         deliveries = Deliveries(shared: worker.shared)
     }

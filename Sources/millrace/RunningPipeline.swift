@@ -97,11 +97,15 @@ final class RunningPipeline: Sendable {
     ) throws(ServiceError) -> Worker {
         let watchdog = LoadWatchdog(pipeline.file.model)
         defer { watchdog.end() }
+        let watch = InferenceWatch(limitNs: pipeline.file.inferenceTimeoutNs)
+        var settings = settings
+        settings.engineProblem = { watch.problem }
         do {
             return try Worker(
                 Worker.Parts(
                     source: source, sink: sink, transactions: transactions,
-                    format: Registry.format(pipeline.file.value), model: pipeline.model,
+                    format: Registry.format(pipeline.file.value),
+                    model: watch.watched(pipeline.model),
                     features: pipeline.features, append: pipeline.append,
                     verifyTopics: verifyTopics),
                 settings: settings, log: log)

@@ -318,5 +318,19 @@ class OddRecordTests(BadRecordCase):
         self.assertEqual({r.value for r in letters}, {None})
 
 
+class OddRecordExactlyOnceTests(OddRecordTests):
+    """The same in transactions: what was refused with its neighbours is thrown away with them."""
+
+    def pipeline(self, source, sink, **more):
+        return super().pipeline(source, sink, **({"delivery": "exactly_once"} | more))
+
+    def first_letters(self, dead):
+        return records.read_all(self.bootstrap, dead)[0]
+
+    def last_of_each(self, keys):
+        self.assertEqual(len(set(keys)), len(keys), "duplicates")
+        return keys
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -42,6 +42,18 @@ import Testing
         pump.close()
     }
 
+    /// The brokers would take offsets of nobody, whoever has the partitions.
+    @Test func whoIsInNoGroupHasNoMembership() throws {
+        let stage = try Stage(partitions: 1)
+        let source = try KafkaSource(stage.settings, log: .none)
+        #expect(throws: ServiceError.self) { try source.membership() }
+        source.close()
+        let pump = try Pump(stage.settings)
+        try #require(pump.until { !pump.assigned.isEmpty })
+        #expect(throws: Never.self) { try pump.source.membership() }
+        pump.close()
+    }
+
     @Test func pauseDropsAndResumeFetchesAgain() throws {
         let stage = try Stage(partitions: 1)
         try stage.feed(Stage.numbered(0..<50))
