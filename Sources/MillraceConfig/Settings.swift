@@ -240,8 +240,8 @@ package enum Settings {
     static let inferenceTimeout = Setting.duration(
         "", "inference_timeout", second...(3600 * second), defaultNs: 60 * second,
         doc: """
-            How long one call of the model may take. After that the process ends with exit code 75: \
-            an engine that hangs cannot be interrupted otherwise.
+            How long one call of the model may take. After that the process ends with exit code \
+            75: an engine that hangs cannot be interrupted otherwise.
             """)
     static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(

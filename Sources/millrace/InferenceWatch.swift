@@ -54,7 +54,7 @@ final class InferenceWatch: Sendable {
     /// The same model, with sessions that are watched.
     func watched(_ model: any Model) -> any Model { WatchedModel(model: model, watch: self) }
 
-    /// What is missing for readiness: a call that takes a sixth of the limit, and at least a second.
+    /// What is missing for readiness: a call that takes a sixth of the limit and a second.
     var problem: String? {
         let longest = seen.withLock { $0.map(\.times).max() ?? 0 } * Self.lookEveryNs
         guard longest >= max(limitNs / 6, 1_000_000_000) else { return nil }
