@@ -29,6 +29,8 @@ package struct PipelineFile: Sendable {
     package let memory: Int
     package let shutdownTimeoutNs: Int64
     package let inferenceTimeoutNs: Int64
+    /// Resolved against the pipeline file's folder.
+    package let crashJournal: String?
     /// Nil opens no port.
     package let http: HTTP?
 

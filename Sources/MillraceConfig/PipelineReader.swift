@@ -60,6 +60,7 @@ extension Reading {
         let commitIntervalNs = readCommitInterval(delivery)
         let shutdownTimeoutNs = read(Settings.shutdownTimeout)
         let inferenceTimeoutNs = read(Settings.inferenceTimeout)
+        let crashJournal = read(Settings.crashJournal)
         let http = readHTTP()
         checkTopics(source: source, sink: sink, deadLetter: deadLetter)
         guard let name, let source, let kafka, let value, let model, let engines, let append,
@@ -72,7 +73,7 @@ extension Reading {
             sink: sink, deadLetter: deadLetter, delivery: delivery, instance: instance,
             commitIntervalNs: commitIntervalNs, memory: Int(memory),
             shutdownTimeoutNs: shutdownTimeoutNs, inferenceTimeoutNs: inferenceTimeoutNs,
-            http: http)
+            crashJournal: crashJournal.map { PathText.resolve($0, in: folder) }, http: http)
     }
 
     private mutating func readSource(name: String?) -> PipelineFile.Source? {

@@ -298,7 +298,7 @@ extension BadPiece {
                     + " known keys are name, source, kafka, value, model, engines, append,"
                     + " on_conflict, append_under, on_error, batch, lanes, sink, dead_letter,"
                     + " delivery, instance, commit_interval, memory, shutdown_timeout,"
-                    + " inference_timeout, http"
+                    + " inference_timeout, crash_journal, http"
             ]),
         BadPiece(
             .rest, "batch: {max_records:5}",
