@@ -70,17 +70,17 @@ let tests: [Target] = [
             "MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTestKit", "MillraceTrees",
         ],
         path: "Tests/TreeProbe"),
+    // Hostile records through the JSON codec, for scripts/fuzz and the tests; not a product.
+    .executableTarget(
+        name: "RecordProbe",
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"],
+        path: "Tests/RecordProbe"),
     // Runs workers in one thread against a simulated world, for scripts/simulate and its tests.
     .target(
         name: "Simulation", dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"],
         path: "Tests/Simulation"),
     .executableTarget(name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate"),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
-    // Hostile records through the JSON codec, for scripts/fuzz and the tests; not a product.
-    .executableTarget(
-        name: "RecordProbe",
-        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"],
-        path: "Tests/RecordProbe"),
     // Runs the built command as a process.
     .testTarget(
         name: "CommandTests",

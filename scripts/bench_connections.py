@@ -1,142 +1,117 @@
 """What 10,000 connections to the worker's HTTP server cost the records: `scripts/bench connections`.
-They are opened from as many addresses as the server serves one from, send a byte now and then, and
-are opened anew when the server closes them."""
+They come from many addresses, send a byte now and then and read nothing, and are opened anew when
+the server closes them."""
 import argparse
 import datetime
+import errno
 import os
 import pathlib
-import re
 import resource
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import time
 
-from bench import TREES, Service, buckets, count, cpu_ns, feed
-from bench_kit import (CONNECTION_MARKS, REPOSITORY, complain, prepare, say, verdict_of, wait_until,
-                       write_section)
+from bench import TREES, count, run_worker
+from bench_kit import CONNECTION_MARKS, REPOSITORY, complain, prepare, verdict_of, write_section
 
 CONNECTIONS = 10_000
 ADDRESSES = 500
-SECONDS = 4
-WARM_UP_SECONDS = 3
 TARGET = 0.9
+PENDING = {errno.EAGAIN, errno.EINPROGRESS, errno.ENOTCONN}
 
 
-class Crowd:
-    """Connections that are not what a server likes; a process of its own, as it needs a core."""
-
-    def __init__(self, address):
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--crowd", address], stdout=subprocess.PIPE, text=True)
-        self.process.stdout.readline()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(30)
-
-
-def crowd(address):
-    """Opens them, says so, and keeps them open and slow until it is ended."""
-    host, port = address.removeprefix("http://").rsplit(":", 1)
+def crowd(port):
+    """Keeps them open and slow until the process is ended; prints how often the server had let one
+    in and closed it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS + 200,) * 2)
-    held = {}
+    held, closed = {}, 0
+
+    def end(*_):
+        print(closed, flush=True)
+        os._exit(0)
 
     def connect(number):
         one = socket.socket()
         one.setblocking(False)
-        one.bind((f"127.0.{number % ADDRESSES // 200 + 1}.{number % ADDRESSES % 200 + 1}", 0))
-        one.connect_ex((host, int(port)))
+        place = number % ADDRESSES
+        one.bind((f"127.0.{place // 200 + 1}.{place % 200 + 1}", 0))
+        one.connect_ex(("127.0.0.1", port))
         held[number] = one
 
+    signal.signal(signal.SIGTERM, end)
     for number in range(CONNECTIONS):
         connect(number)
     print("open", flush=True)
     while True:
         for number in range(CONNECTIONS):
             try:
-                held[number].send(b"G" if number % 2 else b"\r\n")
+                held[number].send(b"G")
                 held[number].recv(1)
-                closed = True
-            except BlockingIOError:
-                closed = False
             except OSError as error:
-                closed = error.errno != 107 and error.errno != 115  # not connected yet
-            if closed:
-                held.pop(number).close()
-                connect(number)
-            time.sleep(0.0002)
+                if error.errno in PENDING:
+                    continue
+                closed += error.errno != errno.ECONNREFUSED
+            else:
+                closed += 1
+            held.pop(number).close()
+            connect(number)
+        time.sleep(0.1)
+
+
+def crowded(bench, port):
+    """A run among them, and how often one was closed."""
+    process = subprocess.Popen([sys.executable, __file__, "--crowd", str(port)],
+                               stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    try:
+        return alone(bench, port), process
+    finally:
+        process.terminate()
+
+
+def alone(bench, port):
+    return run_worker(bench, TREES, http={"listen": f"127.0.0.1:{port}"})
 
 
 def measure(bench, pairs):
-    """One loaded worker, in turn left alone and crowded: its CPU a record and its records."""
-    source, sink = bench.fresh_topic(), bench.fresh_topic()
-    file = bench.pipeline(source, sink, TREES.model, http={"listen": "127.0.0.1:0"})
-    found = {False: [], True: []}
-    with Service(bench, file) as service:
-        service.ready_after()
-        rate = 100_000
-        feeding = feed(bench, source, rate, round(WARM_UP_SECONDS + 2 * pairs * (SECONDS + 4) + 20))
-
-        def records():
-            grown = wait_until(lambda: metrics_count(service), "metrics", seconds=60, every=0.2)
-            return grown
-
-        wait_until(lambda: buckets(service.get("/metrics")[1])[-1][1] > 0, "records arrive")
-        time.sleep(WARM_UP_SECONDS)
-        for phase in range(2 * pairs):
-            is_crowded = phase % 4 in (1, 2)
-            begun, cpu = records(), cpu_ns(service.process.pid)
-            started = time.monotonic()
-            if is_crowded:
-                with Crowd(service.address):
-                    time.sleep(SECONDS)
-            else:
-                time.sleep(SECONDS)
-            cpu = cpu_ns(service.process.pid) - cpu
-            seconds = time.monotonic() - started
-            done = records() - begun
-            say(f"crowded={is_crowded}: {done / seconds:.0f} records/s, {cpu / done:.0f} ns each")
-            found[is_crowded].append((done / seconds, done / cpu))
-        feeding.communicate(timeout=300)
-    bench.drop(source)
-    bench.drop(sink)
-    ratios = [[crowded[index] / alone[index]
-               for alone, crowded in zip(found[False], found[True])] for index in (0, 1)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ratios, closed = {"per_second": [], "per_cpu_second": []}, 0
+    for _ in range(pairs):
+        without = alone(bench, port)
+        among, process = crowded(bench, port)
+        closed += int(process.stdout.read())
+        for name, all_ in ratios.items():
+            all_.append(getattr(among, name) / getattr(without, name))
+    if not closed:
+        complain("the server has closed no connection: nobody was there")
     shown = [f"**{statistics.median(all_):.2f}** ({' '.join(f'{r:.2f}' for r in all_)})"
-             for all_ in ratios]
-    met = verdict_of(all(statistics.median(all_) >= TARGET for all_ in ratios))
+             for all_ in ratios.values()]
+    met = verdict_of(statistics.median(ratios["per_cpu_second"]) >= TARGET)
     return "\n".join([
         f"{datetime.date.today()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at "
-        f"the end. {TREES.label}, one lane, fed with {count(rate)} records/s; medians of {pairs} "
-        f"interleaved pairs of {SECONDS} s.", "",
+        f"the end. {TREES.label}, one lane, {count(bench.records)} records; medians of {pairs} "
+        f"interleaved pairs; {count(closed)} connections were let in and closed meanwhile.", "",
         "| connections | ratio of records/s | ratio of records/CPU-s | target |",
         "|---|---|---|---|",
         f"| {count(CONNECTIONS)} from {ADDRESSES} addresses, beside none | {shown[0]} | {shown[1]} "
-        f"| {TARGET:.2f}: {met} |"]) + "\n"
-
-
-def metrics_count(service):
-    """Records so far, told by the page of metrics; None while the crowd keeps us from asking."""
-    status, text = service.get("/metrics")
-    found = buckets(text) if status == 200 else []
-    return found[-1][1] if found else None
+        f"| {TARGET:.2f} a CPU-second: {met} |"]) + "\n"
 
 
 def main():
     if sys.argv[1:2] == ["--crowd"]:
-        crowd(sys.argv[2])
+        crowd(int(sys.argv[2]))
     parser = argparse.ArgumentParser(prog="scripts/bench connections")
+    parser.add_argument("--records", type=int, default=2_000_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
                         default=REPOSITORY / ".build" / "release" / "millrace")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    arguments.records = 1000
     if not arguments.binary.exists():
         complain(f"no binary {arguments.binary}")
     table = measure(prepare(arguments), arguments.pairs)

@@ -530,6 +530,12 @@ def hostile():
     endless = graph("endless", [h.make_node("Loop", ["often", "yes", "x"], ["y"], body=body)],
                     *value, constants)
     (folder / "endless.onnx").write_bytes(endless.SerializeToString(deterministic=True))
+    # As often as the largest number says: it loads, and one record hangs it.
+    often = [h.make_node("ReduceMax", ["x"], ["largest"], keepdims=0),
+             h.make_node("Cast", ["largest"], ["often"], to=T.INT64),
+             h.make_node("Loop", ["often", "yes", "x"], ["y"], body=body)]
+    hanging = graph("hanging", often, *value, constants[1:])
+    (folder / "hanging.onnx").write_bytes(hanging.SerializeToString(deterministic=True))
     shape = numpy_helper.from_array(np.array([2**45], dtype=np.int64), "shape")
     huge = graph("huge", [h.make_node("ConstantOfShape", ["shape"], ["zeros"]),
                           h.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),

@@ -28,6 +28,9 @@ package struct PipelineFile: Sendable {
     package let commitIntervalNs: Int64
     package let memory: Int
     package let shutdownTimeoutNs: Int64
+    package let inferenceTimeoutNs: Int64
+    /// Resolved against the pipeline file's folder.
+    package let crashJournal: String?
     /// Nil opens no port.
     package let http: HTTP?
 

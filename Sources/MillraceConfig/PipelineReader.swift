@@ -59,18 +59,21 @@ extension Reading {
         let instance = read(Settings.instance)
         let commitIntervalNs = readCommitInterval(delivery)
         let shutdownTimeoutNs = read(Settings.shutdownTimeout)
+        let inferenceTimeoutNs = read(Settings.inferenceTimeout)
+        let crashJournal = read(Settings.crashJournal)
         let http = readHTTP()
         checkTopics(source: source, sink: sink, deadLetter: deadLetter)
         guard let name, let source, let kafka, let value, let model, let engines, let append,
             let onError, let batch, let lanes, let sink, let delivery, let commitIntervalNs,
-            let memory, let shutdownTimeoutNs
+            let memory, let shutdownTimeoutNs, let inferenceTimeoutNs
         else { return nil }
         return PipelineFile(
             path: path, name: name, source: source, kafka: kafka, value: value, model: model,
             engines: engines, append: append, onError: onError, batch: batch, lanes: Int(lanes),
             sink: sink, deadLetter: deadLetter, delivery: delivery, instance: instance,
             commitIntervalNs: commitIntervalNs, memory: Int(memory),
-            shutdownTimeoutNs: shutdownTimeoutNs, http: http)
+            shutdownTimeoutNs: shutdownTimeoutNs, inferenceTimeoutNs: inferenceTimeoutNs,
+            crashJournal: crashJournal.map { PathText.resolve($0, in: folder) }, http: http)
     }
 
     private mutating func readSource(name: String?) -> PipelineFile.Source? {

@@ -23,7 +23,7 @@ package enum Settings {
         sinkModelHeader.declaration,
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
         delivery.declaration, instance.declaration, commitInterval.declaration, memory.declaration,
-        shutdownTimeout.declaration,
+        shutdownTimeout.declaration, inferenceTimeout.declaration, crashJournal.declaration,
         http.declaration, httpListen.declaration, httpToken.declaration,
         httpSamples.declaration, httpHide.declaration,
     ]
@@ -237,6 +237,19 @@ package enum Settings {
     static let shutdownTimeout = Setting.duration(
         "", "shutdown_timeout", second...(3600 * second), defaultNs: 30 * second,
         doc: "How long a shutdown may take to finish what was taken in.")
+    static let inferenceTimeout = Setting.duration(
+        "", "inference_timeout", second...(3600 * second), defaultNs: 60 * second,
+        doc: """
+            How long one call of the model may take. After that the process ends with exit code \
+            75: an engine that hangs cannot be interrupted otherwise.
+            """)
+    static let crashJournal = Setting.text(
+        "", "crash_journal", .path,
+        doc: """
+            A file in which the worker notes the records that the model is scoring. Where the engine \
+            brings the process down, the next run scores those alone, and one that does it twice \
+            more becomes a dead letter. Each worker needs a file of its own that outlives its process.
+            """)
     static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(
         "http", "listen", .name(.listenAddress), isRequired: true,

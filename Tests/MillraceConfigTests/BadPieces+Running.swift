@@ -297,7 +297,8 @@ extension BadPiece {
                     + " 'verylongkeyverylongkeyverylongkeyverylongkeyverylongkeyveryl...';"
                     + " known keys are name, source, kafka, value, model, engines, append,"
                     + " on_conflict, append_under, on_error, batch, lanes, sink, dead_letter,"
-                    + " delivery, instance, commit_interval, memory, shutdown_timeout, http"
+                    + " delivery, instance, commit_interval, memory, shutdown_timeout,"
+                    + " inference_timeout, crash_journal, http"
             ]),
         BadPiece(
             .rest, "batch: {max_records:5}",

@@ -53,6 +53,8 @@ import Testing
         #expect(file.commitIntervalNs == 1_000_000_000)
         #expect(file.memory == 128 << 20)
         #expect(file.shutdownTimeoutNs == 30_000_000_000)
+        #expect(file.inferenceTimeoutNs == 60_000_000_000)
+        #expect(file.crashJournal == nil)
         #expect(file.http == nil)
     }
 
@@ -123,6 +125,8 @@ import Testing
         #expect(file.commitIntervalNs == 250_000_000)
         #expect(file.memory == 1 << 30)
         #expect(file.shutdownTimeoutNs == 60_000_000_000)
+        #expect(file.inferenceTimeoutNs == 90_000_000_000)
+        #expect(file.crashJournal?.hasSuffix("/state/journal") == true)
         #expect(file.http?.listen.host == "::1")
         #expect(file.http?.listen.port == 0)
         #expect(file.http?.samples == 50)

@@ -41,6 +41,8 @@ enum GoodText {
         commit_interval: 250ms
         memory: 1GiB
         shutdown_timeout: 1m
+        inference_timeout: 90s
+        crash_journal: state/journal
         http: {listen: '[::1]:0', samples: 50, hide: [/card, '/a~1b/0/c']}
         """
 
