@@ -1,5 +1,5 @@
 """TLS and SASL through the pass-through: every way to log in, what is said where it fails, and what
-mends it. See docs/security-kafka.part.md."""
+mends it. See docs/security.md."""
 import contextlib
 import os
 import pathlib
