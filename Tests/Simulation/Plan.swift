@@ -45,6 +45,10 @@ struct Plan {
         /// Of a thousand offsets so many are left out: compaction, control records.
         var gap = 0
         var hasPoison = false
+        /// Bytes that a record has more than it needs, at most.
+        var padding = 0
+        /// Some records are so large that few of them make a group.
+        var hasHuge = false
     }
 
     /// - Parameter isExactlyOnce: nil: is drawn as well.
@@ -100,6 +104,8 @@ struct Plan {
         if random.chance(0.3) { kinds.tooLarge = random.below(100) }
         if random.chance(0.3) { kinds.gap = random.below(200) }
         kinds.hasPoison = random.chance(0.3)
+        kinds.padding = [0, 20, 400][random.below(3)]
+        kinds.hasHuge = random.chance(0.01)
         // What the broker refuses for good, `on_error: pass` would try for ever.
         guard hasDeadLetters else { return kinds }
         if random.chance(0.3) { kinds.refused = random.below(80) }

@@ -48,7 +48,22 @@ package final class Simulation {
             startMissing()
             step()
         }
+        awaitHealth(limit: world.step + Self.calmSteps)
         stopAll(limit: world.step + Self.calmSteps)
+    }
+
+    /// All is done: nobody may go on complaining.
+    private func awaitHealth(limit: Int) {
+        while world.violation == nil, let complaint = complaint {
+            if world.step >= limit {
+                world.violate("health", "all is at rest, and still: \(complaint)")
+            }
+            step()
+        }
+    }
+
+    private var complaint: String? {
+        processes.lazy.compactMap { $0?.isOver == false ? $0?.complaints.first : nil }.first
     }
 
     private func begin() {
