@@ -70,6 +70,11 @@ let tests: [Target] = [
             "MillraceBoosters", "MillraceCore", "MillraceONNX", "MillraceTestKit", "MillraceTrees",
         ],
         path: "Tests/TreeProbe"),
+    // Hostile records through the JSON codec, for scripts/fuzz and the tests; not a product.
+    .executableTarget(
+        name: "RecordProbe",
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"],
+        path: "Tests/RecordProbe"),
     // Runs workers in one thread against a simulated world, for scripts/simulate and its tests.
     .target(
         name: "Simulation", dependencies: ["MillraceCore", "MillraceTestKit", "MillraceWorker"],
@@ -90,7 +95,7 @@ let tests: [Target] = [
         name: "MillraceCoreTests", dependencies: ["MillraceCore", "MillraceTestKit"]),
     .testTarget(
         name: "MillraceFormatsTests",
-        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit"]),
+        dependencies: ["MillraceCore", "MillraceFormats", "MillraceTestKit", "RecordProbe"]),
     .testTarget(
         name: "MillraceLinesTests",
         dependencies: ["MillraceCore", "MillraceLines", "MillraceTestKit", "MillraceWorker"]),

@@ -62,20 +62,20 @@ def cpu_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def reading(text, bench, cpu):
+def reading(text, bench, cpu, dead=0):
     """The figures of a summary line, with the CPU-seconds of the process; all records must be in
     it."""
     values = dict(re.findall(r"([\w/-]+)=([\d.]+)", text))
-    if int(values["records"]) != bench.records or int(values.get("dead", 0)):
-        complain(f"expected {bench.records} records and none dead: {text.strip()}")
+    if int(values["records"]) != bench.records or int(values.get("dead", 0)) != dead:
+        complain(f"expected {bench.records} records, {dead} of them dead: {text.strip()}")
     return Run(bench.records, float(values["rec/s"]), bench.records / cpu)
 
 
-def close_output(bench, topic):
+def close_output(bench, topic, dead=0):
     """Counts what came out and deletes the topic."""
     written = bench.loader("count", topic).split()[-1]
-    if int(written) != bench.records:
-        complain(f"{written} records came out instead of {bench.records}")
+    if int(written) != bench.records - dead:
+        complain(f"{written} records came out instead of {bench.records - dead}")
     bench.drop(topic)
 
 
@@ -114,10 +114,11 @@ def memory_mib(pid):
     return tuple(int(match.group(1)) / 1024 for match in found) if all(found) else None
 
 
-def run_worker(bench, case, lanes=1, header=False, debian=False):
-    """`millrace run --until-end` over all records; its memory is looked at every 50 ms."""
+def run_worker(bench, case, lanes=1, header=False, debian=False, source="events", dead=0, **more):
+    """`millrace run --until-end` over all records, of which so many must be dead; its memory is
+    looked at every 50 ms."""
     topic = bench.fresh_topic()
-    file = bench.pipeline("events", topic, case.model, lanes, header, case.engine)
+    file = bench.pipeline(source, topic, case.model, lanes, header, case.engine, **more)
     environment = os.environ | ({"LD_LIBRARY_PATH": DEBIAN_LIBRARIES} if debian else {})
     samples = []
     before = cpu_seconds()
@@ -133,9 +134,10 @@ def run_worker(bench, case, lanes=1, header=False, debian=False):
         log.seek(0)
         if worker.returncode:
             complain(f"the worker ended with {worker.returncode}:\n{log.read()}")
-    close_output(bench, topic)
-    say(f"millrace {case.label} lanes={lanes} header={header} debian={debian}: {text.strip()}")
-    run = reading(text, bench, cpu)
+    close_output(bench, topic, dead)
+    say(f"millrace {case.label} lanes={lanes} header={header} debian={debian} source={source}: "
+        f"{text.strip()}")
+    run = reading(text, bench, cpu, dead)
     run.peak_mib = max(peak for peak, _ in samples)
     run.steady_mib = statistics.median(now for _, now in samples[len(samples) // 2:])
     return run

@@ -20,6 +20,10 @@ INPUTS = {"gbt": "features", "mlp": "X"}
 LOG_BYTES = 12 << 30
 PAGE = REPOSITORY / "docs" / "performance.md"
 MARKS = ("<!-- scripts/bench --write: begin -->", "<!-- scripts/bench --write: end -->")
+CONNECTION_MARKS = ("<!-- scripts/bench connections --write: begin -->",
+                    "<!-- scripts/bench connections --write: end -->")
+HOSTILE_MARKS = ("<!-- scripts/bench hostile --write: begin -->",
+                 "<!-- scripts/bench hostile --write: end -->")
 TREE_MARKS = ("<!-- scripts/bench trees --write: begin -->",
               "<!-- scripts/bench trees --write: end -->")
 

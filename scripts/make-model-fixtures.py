@@ -7,7 +7,8 @@ usage: make-model-fixtures.py [OUTDIR]      in the Python of scripts/dev-require
 NAME.onnx is the model. NAME.json holds kind, tolerance, fixedBatch, inputs and outputs; all values
 are strings, so that 64-bit integers, NaN and infinities survive. An output's values come from the
 library that trained the model, never from ONNX Runtime. manifest.json lists the names. Models that
-must be refused lie in refused/; Tests/MillraceONNXTests says why.
+must be refused lie in refused/, those that cost too much in hostile/; Tests/MillraceONNXTests and
+CommandTests say why.
 """
 import json
 import os
@@ -512,13 +513,44 @@ def refused():
     (folder / "text.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
 
 
+def hostile():
+    """Small files that ask for time without end, or for more memory than there is: ONNX Runtime
+    takes them."""
+    folder = OUT / "hostile"
+    value = [("x", T.FLOAT, ["N", 2])], [("y", T.FLOAT, ["N", 2])]
+    constants = [numpy_helper.from_array(np.array(2**62, dtype=np.int64), "often"),
+                 numpy_helper.from_array(np.array(True), "yes")]
+    body = h.make_graph(
+        [h.make_node("Identity", ["go"], ["on"]), h.make_node("Neg", ["before"], ["after"])],
+        "body", [h.make_tensor_value_info("turn", T.INT64, []),
+                 h.make_tensor_value_info("go", T.BOOL, []),
+                 h.make_tensor_value_info("before", T.FLOAT, ["N", 2])],
+        [h.make_tensor_value_info("on", T.BOOL, []),
+         h.make_tensor_value_info("after", T.FLOAT, ["N", 2])])
+    endless = graph("endless", [h.make_node("Loop", ["often", "yes", "x"], ["y"], body=body)],
+                    *value, constants)
+    (folder / "endless.onnx").write_bytes(endless.SerializeToString(deterministic=True))
+    # As often as the largest number says: it loads, and one record hangs it.
+    often = [h.make_node("ReduceMax", ["x"], ["largest"], keepdims=0),
+             h.make_node("Cast", ["largest"], ["often"], to=T.INT64),
+             h.make_node("Loop", ["often", "yes", "x"], ["y"], body=body)]
+    hanging = graph("hanging", often, *value, constants[1:])
+    (folder / "hanging.onnx").write_bytes(hanging.SerializeToString(deterministic=True))
+    shape = numpy_helper.from_array(np.array([2**45], dtype=np.int64), "shape")
+    huge = graph("huge", [h.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+                          h.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
+                          h.make_node("Add", ["x", "sum"], ["y"])], *value, [shape])
+    (folder / "huge.onnx").write_bytes(huge.SerializeToString(deterministic=True))
+
+
 def main():
     if OUT.exists():
         shutil.rmtree(OUT)
     (OUT / "refused").mkdir(parents=True)
+    (OUT / "hostile").mkdir()
     for make in [classifiers, zipmap_variants, regressors, others, string_pipelines, boosters,
                  element_types, mixed_inputs, scaled_integers,
-                 partly_asked_for, external_data, refused]:
+                 partly_asked_for, external_data, refused, hostile]:
         make()
     (OUT / "manifest.json").write_text(json.dumps(sorted(names), indent=0) + "\n")
     print(f"{len(names)} models in {OUT}")

@@ -65,25 +65,32 @@ extension Reading {
                 place,
                 "kafka property '\(entry.key)' must be one value, but is a list; separate its parts"
                     + " with commas")
-        case .mapping(let entries):
-            guard entries.count == 1, let file = entries.first, file.key == "file",
-                case .scalar(let scalar) = file.value.content, !scalar.isNull
-            else {
+        case .mapping:
+            guard let file = Self.fileScalar(entry.value) else {
                 complaints.add(
                     place,
                     "kafka property '\(entry.key)' must be one value or {file: path}, but is"
                         + " a mapping; names are written in full, as 'sasl.password'")
                 return nil
             }
-            guard let path = expand(scalar, at: file.value.place) else { return nil }
-            let resolved = PathText.resolve(path.text, in: folder)
-            return secretFile(resolved, path, property: entry.key).map { ($0, resolved) }
+            guard let path = expand(file.scalar, at: file.place) else { return nil }
+            return secretFile(path, property: entry.key)
         }
         return nil
     }
 
-    /// The trimmed text of the file.
-    private mutating func secretFile(_ file: String, _ path: Text, property: String) -> String? {
+    /// The path in `{file: path}`; nil where the value is something else.
+    static func fileScalar(_ value: Node) -> (scalar: Node.Scalar, place: Place)? {
+        guard case .mapping(let entries) = value.content, entries.count == 1,
+            let file = entries.first, file.key == "file",
+            case .scalar(let scalar) = file.value.content, !scalar.isNull
+        else { return nil }
+        return (scalar, file.value.place)
+    }
+
+    /// The trimmed text of the file, and its path.
+    mutating func secretFile(_ path: Text, property: String) -> (text: String, file: String)? {
+        let file = PathText.resolve(path.text, in: folder)
         let shown = Shown.text(path.source)
         do throws(FileBytes.Failure) {
             let read = try SecretFile.read(file)
@@ -93,7 +100,7 @@ extension Reading {
                     "every user of this machine may read \(shown); take the right away with"
                         + " chmod o-r", severity: .warning)
             }
-            return read.text
+            return (read.text, file)
         } catch {
             complaints.add(
                 path.place, "cannot read \(shown) for '\(property)': \(error.reason)")

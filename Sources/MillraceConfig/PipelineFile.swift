@@ -28,6 +28,9 @@ package struct PipelineFile: Sendable {
     package let commitIntervalNs: Int64
     package let memory: Int
     package let shutdownTimeoutNs: Int64
+    package let inferenceTimeoutNs: Int64
+    /// Resolved against the pipeline file's folder.
+    package let crashJournal: String?
     /// Nil opens no port.
     package let http: HTTP?
 
@@ -50,6 +53,9 @@ package struct PipelineFile: Sendable {
         /// Relative paths are resolved against the pipeline file's folder.
         package let file: String
         package let filePlace: Place
+        /// What the file must have, in lower case.
+        package let sha256: Located<String>?
+        package let loadTimeoutNs: Int64
         package let name: String
         /// At the file's place where it is not set.
         package let engine: Located<EngineChoice>
@@ -108,6 +114,8 @@ package struct PipelineFile: Sendable {
     /// The section `http`.
     package struct HTTP: Sendable {
         package let listen: ListenAddress
+        /// Nil where everybody who can reach the server may ask.
+        package let token: Secret?
         package let samples: Int
         package let hide: [FieldPointer]
     }

@@ -59,18 +59,21 @@ extension Reading {
         let instance = read(Settings.instance)
         let commitIntervalNs = readCommitInterval(delivery)
         let shutdownTimeoutNs = read(Settings.shutdownTimeout)
+        let inferenceTimeoutNs = read(Settings.inferenceTimeout)
+        let crashJournal = read(Settings.crashJournal)
         let http = readHTTP()
         checkTopics(source: source, sink: sink, deadLetter: deadLetter)
         guard let name, let source, let kafka, let value, let model, let engines, let append,
             let onError, let batch, let lanes, let sink, let delivery, let commitIntervalNs,
-            let memory, let shutdownTimeoutNs
+            let memory, let shutdownTimeoutNs, let inferenceTimeoutNs
         else { return nil }
         return PipelineFile(
             path: path, name: name, source: source, kafka: kafka, value: value, model: model,
             engines: engines, append: append, onError: onError, batch: batch, lanes: Int(lanes),
             sink: sink, deadLetter: deadLetter, delivery: delivery, instance: instance,
             commitIntervalNs: commitIntervalNs, memory: Int(memory),
-            shutdownTimeoutNs: shutdownTimeoutNs, http: http)
+            shutdownTimeoutNs: shutdownTimeoutNs, inferenceTimeoutNs: inferenceTimeoutNs,
+            crashJournal: crashJournal.map { PathText.resolve($0, in: folder) }, http: http)
     }
 
     private mutating func readSource(name: String?) -> PipelineFile.Source? {
@@ -103,15 +106,20 @@ extension Reading {
     private mutating func readModel() -> PipelineFile.Model? {
         open(Settings.model)
         let file = located(Settings.modelFile)
+        let sha256 = located(Settings.modelSHA256)
         let name = read(Settings.modelName)
+        let loadTimeout = read(Settings.modelLoadTimeout)
         let isEngineWritten = section("model")?.entries["engine"] != nil
         let engine = located(Settings.modelEngine)
         let inputs = readInputs()
         let missing = readMissing(Settings.modelMissing)
-        guard let file, let engine, let place = section("model")?.place else { return nil }
+        guard let file, let engine, let loadTimeout, let place = section("model")?.place else {
+            return nil
+        }
         return PipelineFile.Model(
             file: PathText.resolve(file.value, in: folder), filePlace: file.place,
-            name: name ?? PathText.stem(of: file.value),
+            sha256: sha256.map { Located(value: $0.value.lowercased(), place: $0.place) },
+            loadTimeoutNs: loadTimeout, name: name ?? PathText.stem(of: file.value),
             engine: isEngineWritten ? engine : Located(value: engine.value, place: file.place),
             inputs: inputs?.value,
             inputsPlace: inputs?.place ?? place, missing: missing)
@@ -177,10 +185,36 @@ extension Reading {
     private mutating func readHTTP() -> PipelineFile.HTTP? {
         open(Settings.http)
         let listen = read(Settings.httpListen).flatMap { ListenAddress($0) }
+        let token = readToken()
         let samples = read(Settings.httpSamples)
         let hide = readPointers(Settings.httpHide)
         guard let listen, let samples, let hide else { return nil }
-        return PipelineFile.HTTP(listen: listen, samples: Int(samples), hide: hide)
+        return PipelineFile.HTTP(
+            listen: listen, token: token, samples: Int(samples), hide: hide)
+    }
+
+    private mutating func readToken() -> Secret? {
+        guard let entry = entry(of: Settings.httpToken.declaration) else { return nil }
+        if case .refused = entry.value.content { return nil }
+        guard let file = Self.fileScalar(entry.value) else {
+            complaints.add(
+                entry.value.place,
+                "http.token must be {file: path}, but is \(entry.value.kindName); the token itself"
+                    + " does not belong into this file")
+            return nil
+        }
+        guard let path = expand(file.scalar, at: file.place),
+            let text = secretFile(path, property: "http.token")?.text
+        else { return nil }
+        guard (16...1024).contains(text.utf8.count), text.utf8.allSatisfy({ 0x21...0x7E ~= $0 })
+        else {
+            complaints.add(
+                entry.value.place,
+                "the file of http.token must hold 16 to 1024 characters of ASCII without spaces;"
+                    + " openssl rand -hex 32 makes good ones")
+            return nil
+        }
+        return Secret(text)
     }
 
     /// A topic that the worker reads and writes would feed itself.

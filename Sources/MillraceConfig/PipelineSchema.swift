@@ -167,6 +167,7 @@ package enum PipelineSchema {
         case .pointer: [("$ref", .text("#/$defs/fieldPointer"))]
         case .pointers: [("type", .text("array")), ("items", reference("recordField"))]
         case .missing: [("type", .list([.text("string"), .text("number")]))]
+        case .secretFile: [("$ref", .text("#/$defs/secretFile"))]
         case .append:
             [
                 (
@@ -201,16 +202,17 @@ package enum PipelineSchema {
                 .object([
                     (
                         "anyOf",
-                        .list([
-                            .object(scalar),
-                            .object([
-                                ("type", .text("object")),
-                                ("properties", .object([("file", .object(scalar))])),
-                                ("required", .list([.text("file")])),
-                                ("additionalProperties", .boolean(false)),
-                            ]),
-                        ])
+                        .list([.object(scalar), reference("secretFile")])
                     )
+                ])
+            ),
+            (
+                "secretFile",
+                .object([
+                    ("type", .text("object")),
+                    ("properties", .object([("file", .object(scalar))])),
+                    ("required", .list([.text("file")])),
+                    ("additionalProperties", .boolean(false)),
                 ])
             ),
             (

@@ -55,7 +55,7 @@ package enum SettingKind: Sendable, Equatable {
 
 /// Values that have a reader, and so a schema, of their own.
 package enum FormRule: Sendable, Equatable, CaseIterable {
-    case properties, inputs, pointer, pointers, missing, append
+    case properties, inputs, pointer, pointers, missing, append, secretFile
 
     var expectation: String {
         switch self {
@@ -65,13 +65,14 @@ package enum FormRule: Sendable, Equatable, CaseIterable {
         case .pointers: "a list of JSON Pointers, as [/card, /user/email]"
         case .missing: "error, nan, a number without quotes, or text in quotes"
         case .append: "all or a mapping of prediction fields to model outputs"
+        case .secretFile: "{file: path}"
         }
     }
 }
 
 /// Names that other systems restrict.
 package enum NameRule: String, Sendable, Equatable {
-    case pipeline, topic, label, listenAddress
+    case pipeline, topic, label, listenAddress, sha256
 
     var expectation: String {
         switch self {
@@ -79,6 +80,7 @@ package enum NameRule: String, Sendable, Equatable {
         case .topic: "a topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'"
         case .label: "a name of 1 to 255 bytes without control characters"
         case .listenAddress: "host:port, as 127.0.0.1:9464"
+        case .sha256: "64 hexadecimal digits, as sha256sum prints them"
         }
     }
 
@@ -93,6 +95,7 @@ package enum NameRule: String, Sendable, Equatable {
             #"^([0-9A-Za-z.%-]*|\[[0-9A-Za-z.%-]*:[0-9A-Za-z.:%-]*\]):"#
                 + "(0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}"
                 + "|655[0-2][0-9]|6553[0-5])$"
+        case .sha256: "^[0-9A-Fa-f]{64}$"
         }
     }
 
@@ -109,6 +112,9 @@ package enum NameRule: String, Sendable, Equatable {
         case .label:
             return (1...255).contains(bytes.count) && bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
         case .listenAddress: return ListenAddress(text) != nil
+        case .sha256:
+            return bytes.count == 64
+                && text.unicodeScalars.allSatisfy { $0.properties.isASCIIHexDigit }
         }
     }
 
@@ -161,7 +167,8 @@ extension Setting {
         declaration = SettingDeclaration(
             section: section, key: key, kind: kind, isRequired: isRequired,
             defaultText: defaultText,
-            isSecret: section.hasPrefix("kafka") && Secret.isName(key), doc: doc)
+            isSecret: (section.hasPrefix("kafka") || section == "http") && Secret.isName(key),
+            doc: doc)
         self.defaultValue = defaultValue
         self.parse = parse
     }

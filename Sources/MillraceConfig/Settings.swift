@@ -10,7 +10,8 @@ package enum Settings {
         kafka.declaration, bootstrapServers.declaration, kafkaConsumer.declaration,
         kafkaProducer.declaration,
         value.declaration, valueFormat.declaration, valueMaxBytes.declaration,
-        model.declaration, modelFile.declaration, modelName.declaration, modelEngine.declaration,
+        model.declaration, modelFile.declaration, modelSHA256.declaration, modelName.declaration,
+        modelEngine.declaration, modelLoadTimeout.declaration,
         modelInputs.declaration, modelMissing.declaration, fieldPointer.declaration,
         fieldMissing.declaration,
         fieldParse.declaration,
@@ -22,8 +23,9 @@ package enum Settings {
         sinkModelHeader.declaration,
         deadLetter.declaration, deadLetterTopic.declaration, deadLetterMaxRatio.declaration,
         delivery.declaration, instance.declaration, commitInterval.declaration, memory.declaration,
-        shutdownTimeout.declaration,
-        http.declaration, httpListen.declaration, httpSamples.declaration, httpHide.declaration,
+        shutdownTimeout.declaration, inferenceTimeout.declaration, crashJournal.declaration,
+        http.declaration, httpListen.declaration, httpToken.declaration,
+        httpSamples.declaration, httpHide.declaration,
     ]
 
     private static let second: Int64 = 1_000_000_000
@@ -81,6 +83,12 @@ package enum Settings {
     static let modelFile = Setting.text(
         "model", "file", .path, isRequired: true,
         doc: "The model file. What kind it is, its content says.")
+    static let modelSHA256 = Setting.text(
+        "model", "sha256", .name(.sha256),
+        doc: """
+            The SHA-256 that the model file must have, as `sha256sum` prints it. Another file is \
+            refused before an engine reads it; data beside the file is not covered.
+            """)
     static let modelName = Setting.text(
         "model", "name", .name(.label), defaultText: "the file's name without its extension",
         doc: "The model's name in the header `millrace-model`, in logs and metrics.")
@@ -90,6 +98,12 @@ package enum Settings {
             What runs the model. `auto` takes Millrace's own `trees` where it computes all of the \
             model, else `onnxruntime`; the log and `millrace model` say which. Another choice is \
             an error where that engine cannot run the model.
+            """)
+    static let modelLoadTimeout = Setting.duration(
+        "model", "load_timeout", second...(3600 * second), defaultNs: 60 * second,
+        doc: """
+            How long loading the model, its first calls included, may take. After that the process \
+            ends with exit code 75: a load cannot be interrupted otherwise.
             """)
     static let modelInputs = Setting.form(
         "model", "inputs", .form(.inputs),
@@ -223,10 +237,30 @@ package enum Settings {
     static let shutdownTimeout = Setting.duration(
         "", "shutdown_timeout", second...(3600 * second), defaultNs: 30 * second,
         doc: "How long a shutdown may take to finish what was taken in.")
+    static let inferenceTimeout = Setting.duration(
+        "", "inference_timeout", second...(3600 * second), defaultNs: 60 * second,
+        doc: """
+            How long one call of the model may take. After that the process ends with exit code \
+            75: an engine that hangs cannot be interrupted otherwise.
+            """)
+    static let crashJournal = Setting.text(
+        "", "crash_journal", .path,
+        doc: """
+            A file in which the worker notes the records that the model is scoring. Where the engine \
+            brings the process down, the next run scores those alone, and one that does it twice \
+            more becomes a dead letter. Each worker needs a file of its own that outlives its process.
+            """)
     static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(
         "http", "listen", .name(.listenAddress), isRequired: true,
         doc: "Address of `/`, `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+    static let httpToken = Setting.form(
+        "http", "token", .form(.secretFile),
+        doc: """
+            A file, `{file: path}`, with the token that clients send as `Authorization: Bearer \
+            TOKEN` or as the password of Basic: 16 to 1024 characters without spaces. Without it \
+            `/livez` and `/readyz` answer, and give no reasons.
+            """)
     static let httpSamples = Setting.integer(
         "http", "samples", 0...50, defaultValue: 5,
         doc: """

@@ -89,6 +89,7 @@ struct ModelScan {
 
     private mutating func scanModel() throws(ScanFailure) {
         var hasGraph = false
+        var functions: [Range<Int>] = []
         var reader = WireReader(bytes, 0..<bytes.count)
         while let field = try reader.next() {
             switch (field.number, field.value) {
@@ -105,6 +106,7 @@ struct ModelScan {
                     try scan.scanGraph(graph, depth: 1)
                 }
             case (25, .bytes(let function)):
+                functions.append(function)
                 try scanMessages(in: function, fields: [7]) { scan, node throws(ScanFailure) in
                     try scan.scanNode(node, field: node, depth: 1)
                 }
@@ -117,6 +119,7 @@ struct ModelScan {
         }
         if irVersion == 0 { throw .missing("ir_version") }
         if !hasGraph { throw .missing("graph") }
+        try checkFunctions(functions)
     }
 
     private mutating func scanMessages(
@@ -227,6 +230,13 @@ struct ModelScan {
     }
 
     private mutating func scanSparseTensor(_ range: Range<Int>) throws(ScanFailure) {
+        var dense: [Int64] = []
+        var reader = WireReader(bytes, range)
+        while let field = try reader.next() {
+            if field.number == 3 { dense += try dimensions(field.value) }
+        }
+        guard let elements = ModelLimits.elements(dense), elements <= ModelLimits.sparseElements
+        else { throw .shape("a sparse one") }
         try scanMessages(in: range, fields: [1, 2]) { scan, tensor throws(ScanFailure) in
             _ = try scan.scanTensor(tensor)
         }
@@ -237,9 +247,11 @@ struct ModelScan {
         var name = ""
         var locations: [String] = []
         var isExternal = false
+        var shape: [Int64] = []
         var reader = WireReader(bytes, range)
         while let field = try reader.next() {
             switch (field.number, field.value) {
+            case (1, let value): shape += try dimensions(value)
             case (8, .bytes(let message)): name = text(message)
             case (13, .bytes(let entry)):
                 isExternal = true
@@ -250,6 +262,7 @@ struct ModelScan {
             default: break
             }
         }
+        try checkShape(shape, bytes: isExternal ? .max : range.count, of: name)
         if isExternal && locations.isEmpty {
             externals.append(ExternalTensor(tensor: name, location: nil))
         }
@@ -354,7 +367,7 @@ extension ModelScan {
         return result
     }
 
-    private func text(_ range: Range<Int>) -> String {
+    func text(_ range: Range<Int>) -> String {
         String(decoding: bytes[range], as: UTF8.self)
     }
 }

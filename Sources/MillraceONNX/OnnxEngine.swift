@@ -101,6 +101,12 @@ package struct OnnxEngine: Engine {
             case .nesting:
                 "refused (graphs nested deeper than \(ModelScan.depthLimit))"
             case .twoGraphs: "refused (two main graphs in one model)"
+            case .shape(let tensor):
+                "refused (tensor '\(printable(tensor))' has a shape for more elements than the "
+                    + "file holds)"
+            case .functions:
+                "refused (functions that call themselves, or that make more than "
+                    + "\(ModelLimits.expandedNodes) nodes)"
             }
         return ModelError(.invalid, "\(path): \(what)")
     }

@@ -10,6 +10,10 @@ enum ScanFailure: Error {
     case nesting
     /// The model has two main graphs.
     case twoGraphs
+    /// The tensor of that name promises more elements than the file has.
+    case shape(String)
+    /// See `ModelScan.checkFunctions`.
+    case functions
 }
 
 /// Reads the fields of one protobuf message that lies in `range` of `bytes`; never outside of it.

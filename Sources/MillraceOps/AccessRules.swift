@@ -1,5 +1,5 @@
-/// Who may ask. The server has no password; what it must not do is answer the pages of other sites
-/// in the browser of somebody who can reach it.
+/// Who may ask, token or not: what the server must not do is answer the pages of other sites in the
+/// browser of somebody who can reach it.
 ///
 /// Clients that are no browsers send none of these headers, and are served.
 enum AccessRules {

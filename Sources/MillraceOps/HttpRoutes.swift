@@ -17,6 +17,11 @@ package struct HttpRequest: Sendable {
     package var fetchSite: String?
     package var fetchMode: String?
     package var fetchDest: String?
+    /// The header Authorization.
+    package var authorization: String?
+    /// Whether the client may know more than whether the worker lives and works: it has the token,
+    /// or none is wanted. The router's word, not the client's.
+    package internal(set) var isTrusted = false
 
     /// A request as a test or the server sees it.
     package init(
@@ -91,16 +96,19 @@ package struct HttpRoute: Sendable {
     package let path: String
     /// One line for the list of paths.
     package let summary: String
+    /// Whether it is served without the token; its handler looks at `HttpRequest.isTrusted`.
+    package let isOpen: Bool
     /// Called on the server's only thread: while it works, no other request is answered.
     package let handler: @Sendable (HttpRequest) -> HttpResponse
 
     /// `path` begins with a slash.
     package init(
-        _ path: String, _ summary: String,
+        _ path: String, _ summary: String, isOpen: Bool = false,
         handler: @escaping @Sendable (HttpRequest) -> HttpResponse
     ) {
         self.path = path
         self.summary = summary
+        self.isOpen = isOpen
         self.handler = handler
     }
 
@@ -118,12 +126,14 @@ package struct HttpRoute: Sendable {
 package struct HttpRouter: Sendable {
     private let routes: [HttpRoute]
     private let isLoopback: Bool
+    private let token: HttpToken?
 
     /// The first of several routes with the same path wins. `isLoopback`: only this machine can
-    /// reach the server.
-    package init(_ routes: [HttpRoute], isLoopback: Bool = false) {
+    /// reach the server. `token`: what all but open routes ask for.
+    package init(_ routes: [HttpRoute], isLoopback: Bool = false, token: HttpToken? = nil) {
         self.routes = routes
         self.isLoopback = isLoopback
+        self.token = token
     }
 
     /// The first reason not to serve the request, whatever its path; nil: `answer` may follow.
@@ -131,6 +141,11 @@ package struct HttpRouter: Sendable {
     package func refusal(of request: HttpRequest) -> HttpResponse? {
         guard AccessRules.allow(request, isLoopback: isLoopback) else {
             return HttpResponse(status: 403, body: "")
+        }
+        if !isTrusted(request), route(of: request)?.isOpen != true {
+            return HttpResponse(
+                status: 401, body: "send the token of http.token\n",
+                headers: ["WWW-Authenticate": "Basic realm=\"millrace\", charset=\"UTF-8\""])
         }
         if request.method != "GET" && request.method != "HEAD" {
             return HttpResponse(
@@ -145,10 +160,20 @@ package struct HttpRouter: Sendable {
 
     /// What the route of the path says, or a list of the paths where there is no such one.
     package func answer(to request: HttpRequest) -> HttpResponse {
-        guard let route = routes.first(where: { $0.path == request.path }) else {
+        guard let route = route(of: request) else {
             return HttpResponse(
                 status: 404, body: "no such path; there are:\n" + HttpRoute.list(routes))
         }
+        var request = request
+        request.isTrusted = isTrusted(request)
         return route.handler(request)
+    }
+
+    private func route(of request: HttpRequest) -> HttpRoute? {
+        routes.first { $0.path == request.path }
+    }
+
+    private func isTrusted(_ request: HttpRequest) -> Bool {
+        token.map { $0.isIn(request.authorization) } ?? true
     }
 }

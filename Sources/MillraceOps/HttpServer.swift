@@ -15,6 +15,8 @@ package import MillraceCore
         package var connectionsPerAddress: UInt32 = 32
         /// A connection on which nothing moves for so long is closed.
         package var idleTimeoutSeconds: UInt32 = 8
+        /// A request and the reading of its answer may take so long, however often a byte moves.
+        package var requestTimeoutSeconds: UInt32 = 20
         /// Request line and headers together.
         package var headerBytes: Int = 8192
 
@@ -39,7 +41,7 @@ package import MillraceCore
     /// Listens on `listen` (see `ListenAddress`) and answers with `routes` from now on. Fails with
     /// the address and the reason when the address cannot be had.
     package init(
-        listen: String, routes: [HttpRoute], limits: Limits = Limits()
+        listen: String, routes: [HttpRoute], token: HttpToken? = nil, limits: Limits = Limits()
     ) throws(ServiceError) {
         guard let listenAddress = ListenAddress(listen) else {
             throw ServiceError(
@@ -51,7 +53,7 @@ package import MillraceCore
         let socket = try ListenSocket(listenAddress)
         let port = socket.port
         let isLoopback = socket.isLoopback
-        let router = HttpRouter(routes, isLoopback: isLoopback)
+        let router = HttpRouter(routes, isLoopback: isLoopback, token: token)
         let context = unsafe Unmanaged.passRetained(HandlerContext(router))
         let daemon = unsafe millrace_http_start(
             socket.release(),
@@ -59,6 +61,7 @@ package import MillraceCore
                 connections: limits.connections,
                 connections_per_address: limits.connectionsPerAddress,
                 idle_timeout_seconds: limits.idleTimeoutSeconds,
+                request_timeout_seconds: limits.requestTimeoutSeconds,
                 header_bytes: max(limits.headerBytes, 0)),
             answerRequest, context.toOpaque())
         guard let daemon = unsafe daemon else {
@@ -79,7 +82,7 @@ package import MillraceCore
     package consuming func close() {}
 
     deinit {
-        unsafe MHD_stop_daemon(daemon)
+        unsafe millrace_http_stop(daemon)
         unsafe context.release()
     }
 }
@@ -110,6 +113,7 @@ private let answerRequest: MHD_AccessHandlerCallback = {
     unsafe request.fetchSite = header("Sec-Fetch-Site", of: connection)
     unsafe request.fetchMode = header("Sec-Fetch-Mode", of: connection)
     unsafe request.fetchDest = header("Sec-Fetch-Dest", of: connection)
+    unsafe request.authorization = header("Authorization", of: connection)
     if let refusal = router.refusal(of: request) {
         return unsafe queue(refusal, on: connection)
     }

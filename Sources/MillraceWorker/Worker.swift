@@ -162,6 +162,7 @@ package final class Worker: Sendable {
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
             // The start's own problem says the same.
             if status.startProblem == nil { missing += troubles }
+            if let problem = shared.settings.engineProblem() { missing.append(problem) }
             // Lanes hold for the same reason most of the time.
             for reason in Set(status.holds.values).sorted() {
                 missing.append("holding: \(reason)")

@@ -31,6 +31,9 @@ package struct WorkerSettings: Sendable {
         "partition \($0) offset \($1)"
     }
 
+    /// What is wrong with the engine, as its watcher says it; nil while nothing is.
+    package var engineProblem: @Sendable () -> String? = { nil }
+
     package init() {}
 }
 

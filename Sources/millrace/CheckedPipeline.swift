@@ -7,7 +7,7 @@ struct CheckedPipeline: Sendable {
     let file: PipelineFile
     let model: any Model
     let engineName: String
-    /// See `ModelFile.version`.
+    /// See `ModelFile.version(ofSHA256:)`.
     let modelVersion: String
     let features: FeaturePlan
     let append: AppendPlan
@@ -26,18 +26,13 @@ struct CheckedPipeline: Sendable {
         var complaints = read.complaints + kafkaComplaints(file)
         var pipeline: CheckedPipeline?
         do {
-            let loaded = try LoadedModel(
-                path: file.model.file, engines: Registry.engines(file.engines, log: log),
-                choice: file.model.engine.value, log: log)
-            let model = loaded.model
-            let resolved = MappingResolver.resolve(file, model.signature)
-            complaints += resolved.complaints
-            if let plans = resolved.plans {
-                try tryLane(file, model, plans)
-                pipeline = CheckedPipeline(
-                    file: file, model: model, engineName: loaded.engine,
-                    modelVersion: try ModelFile.version(of: file.model.file),
-                    features: plans.features, append: plans.append)
+            let digest = try ModelFile.sha256(of: file.model.file)
+            if let pin = file.model.sha256, digest != pin.value {
+                complaints.append(file.complaint(at: pin.place, wrongDigest(digest, pin.value)))
+            } else {
+                let watchdog = LoadWatchdog(file.model)
+                defer { watchdog.end() }
+                pipeline = try load(file, digest: digest, &complaints, log: log)
             }
         } catch {
             complaints.append(file.complaint(at: place(of: error, in: file), error.message))
@@ -45,6 +40,34 @@ struct CheckedPipeline: Sendable {
         complaints.sort { ($0.line, $0.column) < ($1.line, $1.column) }
         let hasErrors = complaints.contains { $0.severity == .error }
         return (hasErrors ? nil : pipeline, complaints)
+    }
+
+    /// Nil where there are complaints about the mapping.
+    private static func load(
+        _ file: PipelineFile, digest: String, _ complaints: inout [Complaint], log: Log
+    ) throws(ModelError) -> CheckedPipeline? {
+        let loaded = try LoadedModel(
+            path: file.model.file, engines: Registry.engines(file.engines, log: log),
+            choice: file.model.engine.value, log: log)
+        let model = loaded.model
+        // The engine has opened the file anew.
+        if file.model.sha256 != nil, try ModelFile.sha256(of: file.model.file) != digest {
+            throw ModelError(
+                .invalid, "model '\(file.model.file)' was changed while it was loaded; try again")
+        }
+        let resolved = MappingResolver.resolve(file, model.signature)
+        complaints += resolved.complaints
+        guard let plans = resolved.plans else { return nil }
+        try tryLane(file, model, plans)
+        return CheckedPipeline(
+            file: file, model: model, engineName: loaded.engine,
+            modelVersion: ModelFile.version(ofSHA256: digest),
+            features: plans.features, append: plans.append)
+    }
+
+    private static func wrongDigest(_ digest: String, _ pinned: String) -> String {
+        "the model file has the SHA-256 \(digest), and model.sha256 pins \(pinned); put the pinned "
+            + "file there, or pin this one if you trust it"
     }
 
     private static func place(of error: ModelError, in file: PipelineFile) -> Place {

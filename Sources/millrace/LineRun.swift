@@ -41,11 +41,16 @@ struct LineRun {
         } catch {
             throw CommandError(.unavailable, error.description)
         }
+        let watchdog = LoadWatchdog(file.model)
+        defer { watchdog.end() }
+        let watch = InferenceWatch(limitNs: file.inferenceTimeoutNs)
+        settings.engineProblem = { watch.problem }
         do throws(ModelError) {
             worker = try Worker(
                 Worker.Parts(
                     source: source, sink: sink, format: Registry.format(file.value),
-                    model: pipeline.model, features: pipeline.features, append: pipeline.append,
+                    model: watch.watched(pipeline.model), features: pipeline.features,
+                    append: pipeline.append,
                     verifyTopics: { () throws(ServiceError) in }),
                 settings: settings, log: log)
         } catch {

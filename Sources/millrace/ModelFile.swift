@@ -6,6 +6,17 @@ internal import MillraceCore
 enum ModelFile {
     /// The first bytes of the file, for engines to recognize it by.
     static func head(of path: String) throws(ModelError) -> [UInt8] {
+        try checkPlain(path)
+        var head: [UInt8] = []
+        try unsafe read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
+            unsafe head.append(contentsOf: chunk.prefix(4096))
+            return false
+        }
+        return head
+    }
+
+    /// Nothing else is opened: a pipe would hang.
+    private static func checkPlain(_ path: String) throws(ModelError) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw unreadable(path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -18,17 +29,14 @@ enum ModelFile {
         guard status.st_size > 0 else {
             throw ModelError(.invalid, "model '\(path)' is an empty file; copy it again")
         }
-        var head: [UInt8] = []
-        try unsafe read(path) { (chunk: UnsafeRawBufferPointer) -> Bool in
-            unsafe head.append(contentsOf: chunk.prefix(4096))
-            return false
-        }
-        return head
     }
 
-    /// The first 12 hexadecimal digits of the file's SHA-256: the model's version in headers, logs
-    /// and metrics.
-    static func version(of path: String) throws(ModelError) -> String {
+    /// The model's version in headers, logs and metrics: the beginning of its file's SHA-256.
+    static func version(ofSHA256 digest: String) -> String { String(digest.prefix(12)) }
+
+    /// The file's SHA-256 in hexadecimal digits.
+    static func sha256(of path: String) throws(ModelError) -> String {
+        try checkPlain(path)
         guard let context = unsafe EVP_MD_CTX_new() else {
             throw ModelError(.unreadable, "no memory to hash model '\(path)'")
         }
@@ -40,7 +48,7 @@ enum ModelFile {
         }
         var digest = [UInt8](repeating: 0, count: 32)
         unsafe EVP_DigestFinal_ex(context, &digest, nil)
-        return digest.prefix(6).map { byte in
+        return digest.map { byte in
             let text = String(byte, radix: 16)
             return text.count == 2 ? text : "0" + text
         }.joined()

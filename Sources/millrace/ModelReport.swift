@@ -29,7 +29,7 @@ struct ModelReport {
     let engineVersion: String
     let declined: [LoadedModel.Declined]
     let facts: ModelFacts
-    let version: String
+    let sha256: String
     let bytes: Int
     let signature: Signature
     /// Or why it could not be measured.
@@ -37,6 +37,8 @@ struct ModelReport {
 
     /// Loads the model with the engine that knows it, and times it.
     init(path: String, engines: [any Engine], choice: EngineChoice) throws(ModelError) {
+        let watchdog = LoadWatchdog(path: path, timeoutNs: LoadWatchdog.usualNs)
+        defer { watchdog.end() }
         let loaded = try LoadedModel(path: path, engines: engines, choice: choice)
         let model = loaded.model
         self.path = path
@@ -44,7 +46,7 @@ struct ModelReport {
         declined = loaded.declined
         engineVersion = model.engineVersion
         facts = model.facts
-        version = try ModelFile.version(of: path)
+        sha256 = try ModelFile.sha256(of: path)
         bytes = try ModelFile.byteCount(of: path)
         signature = model.signature
         do throws(ModelError) {

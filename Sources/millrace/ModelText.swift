@@ -6,7 +6,8 @@ enum ModelText {
         var rows = [
             ("file", report.path), ("format", report.facts.format),
             ("engine", engine(report)),
-            ("version", report.version), ("size", "\(report.bytes) bytes"),
+            ("version", ModelFile.version(ofSHA256: report.sha256)), ("sha256", report.sha256),
+            ("size", "\(report.bytes) bytes"),
         ]
         if !report.facts.producer.isEmpty { rows.append(("producer", report.facts.producer)) }
         if !report.facts.operatorSets.isEmpty {
@@ -108,6 +109,7 @@ enum ModelText {
         let engine_version: String
         let declined: [Declined]
         let version: String
+        let sha256: String
         let bytes: Int
         let producer: String
         let operators: [String: UInt64]
@@ -125,7 +127,8 @@ enum ModelText {
             engine = report.engine
             engine_version = report.engineVersion
             declined = report.declined.map { Declined(engine: $0.engine, reason: $0.reason) }
-            version = report.version
+            version = ModelFile.version(ofSHA256: report.sha256)
+            sha256 = report.sha256
             bytes = report.bytes
             producer = report.facts.producer
             operators = Dictionary(

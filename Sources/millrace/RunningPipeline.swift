@@ -49,6 +49,7 @@ final class RunningPipeline: Sendable {
         kafka.addsModelHeader = file.sink.hasModelHeader
         kafka.untilEnd = untilEnd
         kafka.statisticsIntervalMs = file.http == nil ? 0 : 5_000
+        let journal = try Self.journal(file, log: log)
         do throws(ServiceError) {
             if let bad = kafka.knownBadPair() { throw bad }
             let source = try KafkaSource(kafka, log: log)
@@ -64,7 +65,7 @@ final class RunningPipeline: Sendable {
             self.logins = logins
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
-                sink: sink, transactions: transactions,
+                sink: sink, transactions: transactions, journal: journal,
                 verifyTopics: { () throws(ServiceError) in
                     do throws(ServiceError) {
                         let settings = logins.currentSettings()
@@ -79,6 +80,29 @@ final class RunningPipeline: Sendable {
                 error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description)
             )
         }
+    }
+
+    /// Opens the journal that the file names, and says what the last run has left in it.
+    private static func journal(
+        _ file: PipelineFile, log: Log
+    ) throws(CommandError) -> CrashJournal? {
+        guard let path = file.crashJournal else { return nil }
+        let journal = try CrashJournal(path: path, topic: file.source.topic)
+        if !journal.suspects.isEmpty {
+            log(
+                .warning,
+                "runs before have ended while the model scored; those records are tried"
+                    + " alone",
+                [("records", String(journal.suspects.count)), ("crash_journal", path)])
+        }
+        for record in journal.suspects.condemned {
+            log(
+                .error, "a record has ended the process again and again; it becomes a dead letter",
+                [
+                    ("partition", String(record.partition)), ("offset", String(record.offset)),
+                ])
+        }
+        return journal
     }
 
     /// Throws what the brokers complain of.
@@ -103,15 +127,22 @@ final class RunningPipeline: Sendable {
 
     private static func makeWorker(
         _ pipeline: CheckedPipeline, settings: WorkerSettings, source: any Source,
-        sink: any Sink, transactions: Transactions?,
+        sink: any Sink, transactions: Transactions?, journal: CrashJournal?,
         verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void,
         troubles: @escaping @Sendable () -> [String], log: Log
     ) throws(ServiceError) -> Worker {
+        let watchdog = LoadWatchdog(pipeline.file.model)
+        defer { watchdog.end() }
+        let watch = InferenceWatch(limitNs: pipeline.file.inferenceTimeoutNs)
+        var settings = settings
+        settings.engineProblem = { watch.problem }
+        var parts = (Registry.format(pipeline.file.value), watch.watched(pipeline.model))
+        if let journal { parts = journal.journaled(parts.0, parts.1) }
         do {
             return try Worker(
                 Worker.Parts(
                     source: source, sink: sink, transactions: transactions,
-                    format: Registry.format(pipeline.file.value), model: pipeline.model,
+                    format: parts.0, model: parts.1,
                     features: pipeline.features, append: pipeline.append,
                     verifyTopics: verifyTopics, troubles: troubles),
                 settings: settings, log: log)
@@ -196,14 +227,16 @@ final class RunningPipeline: Sendable {
     }
 
     private func serve() throws(CommandError) -> HttpEndpoint? {
-        guard let listen = pipeline.file.http?.listen else { return nil }
+        guard let http = pipeline.file.http else { return nil }
         let worker = worker
         let report = statusReport()
         let routes = Endpoints.routes(
             health: { worker.health }, metrics: { [self] in metrics() },
             status: { report.text() })
         do {
-            let endpoint = try HttpEndpoint(listen: listen.description, routes: routes)
+            let endpoint = try HttpEndpoint(
+                listen: http.listen.description, routes: routes,
+                token: http.token.flatMap { HttpToken($0.revealed) })
             log(.info, "serving health and metrics", [("http", endpoint.address)])
             return endpoint
         } catch {
@@ -288,8 +321,8 @@ private final class HttpEndpoint {
     private var server: HttpServer?
     let address: String
 
-    init(listen: String, routes: [HttpRoute]) throws(ServiceError) {
-        let server = try HttpServer(listen: listen, routes: routes)
+    init(listen: String, routes: [HttpRoute], token: HttpToken?) throws(ServiceError) {
+        let server = try HttpServer(listen: listen, routes: routes, token: token)
         address = server.address
         self.server = consume server
     }

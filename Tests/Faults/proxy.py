@@ -18,6 +18,7 @@ port, each answered by one line, `ok` or a number; `Proxy` is the client for the
 `pass` lets go what a trap holds; `cut` cuts it."""
 import argparse
 import asyncio
+import os
 import pathlib
 import socket
 import struct
@@ -267,13 +268,21 @@ class Proxy:
             self._process.wait()
 
 
+async def leave_with(parent):
+    """Ends the process soon after the one that started it, however that ends."""
+    while os.getppid() == parent:
+        await asyncio.sleep(1)
+    os._exit(1)
+
+
 async def serve(options):
     server = Server(options.target)
     front = await asyncio.start_server(server.connected, "127.0.0.1", options.listen)
     back = await asyncio.start_server(server.controlled, "127.0.0.1", options.control)
     print(f"listening {options.listen} control {back.sockets[0].getsockname()[1]}", flush=True)
     async with front, back:
-        await asyncio.gather(front.serve_forever(), back.serve_forever())
+        await asyncio.gather(front.serve_forever(), back.serve_forever(),
+                             leave_with(os.getppid()))
 
 
 def main():

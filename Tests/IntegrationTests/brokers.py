@@ -66,6 +66,8 @@ class Cluster:
         self.bootstrap = values["BOOTSTRAP"]
         self.secure_bootstrap = values.get("SECURE_BOOTSTRAP")
         self.certificate = values.get("CA")
+        self.proxied_bootstrap = values.get("PROXIED_BOOTSTRAP")
+        self.proxied_target = values.get("PROXIED_TARGET")
 
     def tool(self, *arguments):
         """Runs the `kafka` tool; returns what it prints."""

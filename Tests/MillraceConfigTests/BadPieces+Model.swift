@@ -1,6 +1,18 @@
 extension BadPiece {
     static let models: [BadPiece] = [
         BadPiece(
+            .model, "model: {file: m.onnx, sha256: c8e59759a49c}",
+            [
+                "4:31: model.sha256 must be 64 hexadecimal digits, as sha256sum prints them, but is"
+                    + " 'c8e59759a49c'"
+            ]),
+        BadPiece(
+            .model, "model: {file: m.onnx, load_timeout: 0}",
+            [
+                "4:37: model.load_timeout must be a duration from 1s to 1h, as 500ms, 2s or 1m,"
+                    + " but is '0'"
+            ]),
+        BadPiece(
             .model, "model: {file: m.onnx, inputs: {x: amount}}",
             [
                 "4:35: 'amount' is not a JSON Pointer, which is '/' and a name for each"

@@ -161,6 +161,17 @@ extension BadPiece {
                     + " or 1m, but is 'soon'"
             ]),
         BadPiece(
+            .rest, "http: {listen: ':0', token: hunter2hunter2hunter2}",
+            [
+                "7:29: http.token must be {file: path}, but is text; the token itself does not"
+                    + " belong into this file"
+            ]),
+        BadPiece(
+            .rest, "http: {listen: ':0', token: {file: /dev/null}}",
+            [
+                "7:36: cannot read '/dev/null' for 'http.token': it is not a plain file"
+            ]),
+        BadPiece(
             .rest, "http: {listen: 9464}",
             [
                 "7:16: http.listen must be host:port, as 127.0.0.1:9464, but is '9464'"
@@ -180,8 +191,8 @@ extension BadPiece {
             .rest, "http: {port: 80}",
             [
                 "7:1: missing required key 'listen' in http",
-                "7:8: unknown key 'port' in http; known keys are listen, samples,"
-                    + " hide",
+                "7:8: unknown key 'port' in http; known keys are listen, token,"
+                    + " samples, hide",
             ]),
         BadPiece(
             .rest, "http: {listen: ':0', samples: 51}",
@@ -286,7 +297,8 @@ extension BadPiece {
                     + " 'verylongkeyverylongkeyverylongkeyverylongkeyverylongkeyveryl...';"
                     + " known keys are name, source, kafka, value, model, engines, append,"
                     + " on_conflict, append_under, on_error, batch, lanes, sink, dead_letter,"
-                    + " delivery, instance, commit_interval, memory, shutdown_timeout, http"
+                    + " delivery, instance, commit_interval, memory, shutdown_timeout,"
+                    + " inference_timeout, crash_journal, http"
             ]),
         BadPiece(
             .rest, "batch: {max_records:5}",

@@ -30,6 +30,8 @@ import Testing
         #expect(file.value.format == .json)
         #expect(file.value.maxBytes == 8 << 20)
         #expect(file.model.name == "m")
+        #expect(file.model.sha256 == nil)
+        #expect(file.model.loadTimeoutNs == 60_000_000_000)
         #expect(file.model.engine.value == .auto)
         #expect(file.model.engine.place == file.model.filePlace)
         #expect(file.model.inputs == nil)
@@ -51,6 +53,8 @@ import Testing
         #expect(file.commitIntervalNs == 1_000_000_000)
         #expect(file.memory == 128 << 20)
         #expect(file.shutdownTimeoutNs == 30_000_000_000)
+        #expect(file.inferenceTimeoutNs == 60_000_000_000)
+        #expect(file.crashJournal == nil)
         #expect(file.http == nil)
     }
 
@@ -79,6 +83,9 @@ import Testing
         #expect(file.value.maxBytes == 1_000_000)
         #expect(file.model.file == "/models/m.v2.onnx")
         #expect(file.model.name == "risk")
+        #expect(
+            file.model.sha256?.value == String(repeating: "0123456789abcdef", count: 4))
+        #expect(file.model.loadTimeoutNs == 300_000_000_000)
         #expect(file.model.engine.value == .trees)
         #expect(file.model.engine.place != file.model.filePlace)
         #expect(file.model.missing?.value == .number(-1.5))
@@ -118,6 +125,8 @@ import Testing
         #expect(file.commitIntervalNs == 250_000_000)
         #expect(file.memory == 1 << 30)
         #expect(file.shutdownTimeoutNs == 60_000_000_000)
+        #expect(file.inferenceTimeoutNs == 90_000_000_000)
+        #expect(file.crashJournal?.hasSuffix("/state/journal") == true)
         #expect(file.http?.listen.host == "::1")
         #expect(file.http?.listen.port == 0)
         #expect(file.http?.samples == 50)

@@ -14,7 +14,9 @@ enum GoodText {
         value: {format: json, max_bytes: 1MB}
         model:
           file: /models/m.v2.onnx
+          sha256: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF
           name: risk
+          load_timeout: 5m
           engine: trees
           missing: -1.5
           inputs:
@@ -39,6 +41,8 @@ enum GoodText {
         commit_interval: 250ms
         memory: 1GiB
         shutdown_timeout: 1m
+        inference_timeout: 90s
+        crash_journal: state/journal
         http: {listen: '[::1]:0', samples: 50, hide: [/card, '/a~1b/0/c']}
         """
 

@@ -42,6 +42,7 @@ struct PipelineSchemaTests {
     private let beyondSchemas: [String: String] = [
         "kafka: {bootstrap.servers: a, sasl.password: {file: nowhere/secret}}": "another file",
         "kafka: {bootstrap.servers: a, ssl.ca.location: {file: /}}": "another file",
+        "http: {listen: ':0', token: {file: /dev/null}}": "another file",
         "model: {file: m.onnx, missing: NaN}": "text in quotes is good",
         "sink: {topic: in}": "compares two values",
         "dead_letter: {topic: in}": "compares two values",

@@ -177,4 +177,36 @@ import Testing
         #expect(!text.contains(Self.secret))
         #expect(secret.revealed == Self.secret)
     }
+
+    @Test func theTokenOfTheServerComesFromItsFileOnly() throws {
+        let secret = Self.secret
+        for writing in [
+            "token: \(secret)", "token: {\(secret): x}", "token: {file: {\(secret): x}}",
+            "token: [\(secret)]", "token: {value: \(secret)}", "token: \"${TOKEN}\"",
+            "token:\(secret)", "token: {file: x, y: \(secret)}",
+        ] {
+            let text = PipelineText.with { $0.rest = "http: {listen: ':0', \(writing)}" }
+            let outcome = read(text, environment: ["TOKEN": secret])
+            #expect(outcome.file == nil, "\(writing)")
+            #expect(!output(of: outcome).contains(secret), "\(writing)")
+        }
+    }
+
+    @Test(arguments: [
+        ("0123456789-sEcReT\n", true), ("short\n", false), ("0123456789 123456789", false),
+        ("0123456789\u{e9}123456789", false), ("", false),
+        (String(repeating: "x", count: 1025), false),
+    ])
+    func aTokenIsOneLongWord(contents: String, isGood: Bool) throws {
+        let path = FileManager.default.temporaryDirectory.path + "/millrace-token-\(UUID())"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data(contents.utf8).write(to: URL(filePath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        let outcome = read(
+            PipelineText.with { $0.rest = "http: {listen: ':0', token: {file: \(path)}}" })
+        let revealed = outcome.file?.http?.token?.revealed
+        #expect(revealed == (isGood ? "0123456789-sEcReT" : nil))
+        #expect(outcome.complaints.isEmpty == isGood, "\(outcome.complaints)")
+        #expect(contents.isEmpty || !output(of: outcome).contains(contents.prefix(1000)))
+    }
 }

@@ -2,55 +2,19 @@ import Foundation
 import MillraceCore
 import MillraceFormats
 import MillraceTestKit
+import RecordProbe
 import Testing
 
-/// A line of Tests/Corpus/bad-records.tsv; its comment says the form.
-private struct BadRecord {
-    let line: Int
-    let kind: String
-    let bytes: [UInt8]
-
-    static func all() throws -> [BadRecord] {
-        let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "Corpus/bad-records.tsv")
-        let lines = try String(contentsOf: file, encoding: .utf8).split(
-            separator: "\n", omittingEmptySubsequences: false)
-        return try lines.enumerated().compactMap { index, line in
-            if line.isEmpty || line.hasPrefix("#") { return nil }
-            let columns = line.split(separator: "\t", omittingEmptySubsequences: false)
-            try #require(columns.count == 3)
-            let bytes: [UInt8]
-            if columns[1] == "base64" {
-                bytes = Array(try #require(Data(base64Encoded: String(columns[2]))))
-            } else {
-                bytes = try plain(Array(columns[2].utf8))
-            }
-            return BadRecord(line: index + 1, kind: String(columns[0]), bytes: bytes)
-        }
-    }
-
-    private static func plain(_ text: [UInt8]) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        var at = 0
-        while at < text.count {
-            if text[at] == UInt8(ascii: "\\"), at + 3 < text.count,
-                text[at + 1] == UInt8(ascii: "x")
-            {
-                let digits = String(decoding: text[(at + 2)...(at + 3)], as: UTF8.self)
-                bytes.append(try #require(UInt8(digits, radix: 16)))
-                at += 4
-            } else {
-                bytes.append(text[at])
-                at += 1
-            }
-        }
-        return bytes
-    }
+/// The records of Tests/Corpus/bad-records.tsv.
+func badRecords() throws -> [BadRecord] {
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "Corpus/bad-records.tsv")
+    return try #require(BadRecord.read(file.path()))
 }
 
 @Suite struct JSONCorpusTests {
     @Test func badRecordsFailForTheirOwnReason() throws {
-        let records = try BadRecord.all()
+        let records = try badRecords()
         #expect(records.count >= 100)
         let rig = try Rig(floats: benchPointers, append: .fields(["fraud_score"]))
         for record in records {
@@ -64,9 +28,9 @@ private struct BadRecord {
     @Test func badRecordsDoNotHurtTheirNeighbours() throws {
         let rig = try Rig(
             floats: benchPointers, append: .fields(["fraud_score"]), capacityRows: 1024)
-        let bad = try BadRecord.all()
+        let bad = try badRecords()
         var random = SeededRandom(seed: 1)
-        let records = bad.flatMap { [TestRecord(bytes: $0.bytes), goodRecord(&random).record] }
+        let records = bad.flatMap { [TestRecord(bytes: $0.bytes), goodRecord(&random)] }
         rig.read(records)
         #expect(rig.features.rowCount == bad.count)
         rig.append(scores: Array(repeating: 0.5, count: bad.count))

@@ -1,6 +1,7 @@
 import Foundation
 import MillraceCore
 import MillraceFormats
+import RecordProbe
 import Testing
 
 /// One record as a test writes it.
@@ -212,4 +213,4 @@ extension AppendPlan {
 }
 
 /// The mapping of the benchmark and of Tests/Corpus: amount, hour, v2 ... v15.
-let benchPointers = ["/amount", "/hour"] + (2...15).map { "/v\($0)" }
+let benchPointers = HostileRecords.benchNames.map { "/\($0)" }

@@ -178,6 +178,68 @@ struct RefusedModelTests {
         }
     }
 
+    @Test(
+        "shapes that the file does not fill",
+        arguments: [
+            [1 << 40], [1 << 32, 1 << 32], [-1], [3, -9], [1 << 62, 4, 0x7fff_ffff], [2000],
+        ] as [[Int64]])
+    func absurdShapes(_ shape: [Int64]) throws {
+        let dimensions = shape.flatMap { OnnxWriter.field(1, integer: $0) }
+        let packed = message((1, shape.flatMap { OnnxWriter.varint(UInt64(bitPattern: $0)) }))
+        let values = message((8, text("w")), (9, [0, 0, 0, 0]))
+        let sparse = message((1, values)) + shape.flatMap { OnnxWriter.field(3, integer: $0) }
+        var graphs = [
+            message((5, dimensions + values)), message((5, packed + values)),
+            message((1, message((4, text("Foo")), (5, message((5, dimensions + values)))))),
+        ]
+        // What is sparse may be larger than its bytes.
+        if shape != [2000] { graphs.append(message((15, sparse))) }
+        try withFolder { folder in
+            for graph in graphs {
+                try write([8, 8] + message((7, graph)), folder + "/m.onnx")
+                let error = try #require(refusal(folder + "/m.onnx", engine))
+                #expect(error.message.contains("more elements than the file"), "\(error)")
+            }
+        }
+    }
+
+    @Test func functionsThatGrow() throws {
+        func call(_ name: String) -> [UInt8] {
+            message((7, message((4, text(name)), (7, text("f")))))
+        }
+        func function(_ name: String, _ body: [UInt8]) -> [UInt8] {
+            message((25, message((1, text(name)), (10, text("f"))) + body))
+        }
+        let main = message((7, message((1, message((4, text("f0")), (7, text("f")))))))
+        var doubled: [UInt8] = []
+        for level in 0..<40 {
+            let next = "f\(level + 1)"
+            doubled += function("f\(level)", level < 39 ? call(next) + call(next) : call("Add"))
+        }
+        // A long row of functions is none of these, nor is a function that nobody calls.
+        let row = (0..<3000).flatMap { function("f\($0)", call("f\($0 + 1)")) }
+        let within = message(
+            (
+                7,
+                message(
+                    (4, text("If")),
+                    (5, message((6, message((1, message((4, text("f0")), (7, text("f"))))))))
+                )
+            ))
+        for (functions, isRefused) in [
+            (function("f0", call("f0")), true),
+            (function("f0", call("f1")) + function("f1", call("f2") + call("f0")), true),
+            (function("f0", within), true), (doubled, true), (row, false),
+            (function("f1", call("f1")) + function("f0", call("Add")), false),
+        ] {
+            try withFolder { folder in
+                try write([8, 8] + main + functions, folder + "/m.onnx")
+                let error = try #require(refusal(folder + "/m.onnx", engine))
+                #expect(error.message.contains("functions that call") == isRefused, "\(error)")
+            }
+        }
+    }
+
     private func text(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     private func message(_ fields: (number: UInt64, bytes: [UInt8])...) -> [UInt8] {

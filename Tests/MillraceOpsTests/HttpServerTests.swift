@@ -145,6 +145,57 @@ struct HttpServerTests {
         server.close()
     }
 
+    /// One byte now and then is as good as none: neither is a request.
+    @Test func aClientThatSendsSlowlyIsDropped() throws {
+        var limits = HttpServer.Limits()
+        limits.requestTimeoutSeconds = 1
+        let server = try Self.server(limits)
+        let slow = try #require(RawClient(port: server.port))
+        slow.send("GET /hello HTTP/1.1\r\nX: ")
+        var bytes = 0
+        while bytes < 100, slow.send("a") {
+            bytes += 1
+            usleep(100_000)
+        }
+        #expect(bytes < 60)
+        server.close()
+    }
+
+    @Test func aClientThatReadsSlowlyIsDropped() throws {
+        var limits = HttpServer.Limits()
+        limits.requestTimeoutSeconds = 1
+        let huge = HttpRoute("/huge", "more than fits") { _ in
+            HttpResponse(body: String(repeating: "x", count: 64 << 20))
+        }
+        let server = try HttpServer(listen: "127.0.0.1:0", routes: [huge], limits: limits)
+        let slow = try #require(RawClient(port: server.port))
+        slow.send(request("GET", "/huge"))
+        var read = 0
+        for _ in 0..<100 {
+            guard let bytes = slow.readSome(atMost: 64 << 10) else { break }
+            read += bytes
+            usleep(20_000)
+        }
+        // The sockets' buffers, at most, come after the end.
+        #expect(read < 32 << 20)
+        #expect(slow.readToEnd().map { $0.utf8.count < 32 << 20 } == true)
+        server.close()
+    }
+
+    /// A connection may be kept for longer than a request may take.
+    @Test func eachRequestHasItsOwnTime() throws {
+        var limits = HttpServer.Limits()
+        limits.requestTimeoutSeconds = 2
+        let server = try Self.server(limits)
+        let client = try #require(RawClient(port: server.port))
+        for _ in 0..<6 {
+            client.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(client.read(until: "hello\n") != nil)
+            usleep(700_000)
+        }
+        server.close()
+    }
+
     /// What it was to read is held for it, and so is its place: not for longer than a silent one.
     @Test func aClientThatDoesNotReadIsDropped() throws {
         var limits = HttpServer.Limits()

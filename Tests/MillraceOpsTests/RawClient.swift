@@ -64,6 +64,12 @@ final class RawClient {
         return String(decoding: all, as: UTF8.self)
     }
 
+    /// How many bytes came; nil at the end.
+    func readSome(atMost limit: Int) -> Int? {
+        guard case .bytes(let bytes) = read(atMost: limit) else { return nil }
+        return bytes.count
+    }
+
     private enum Outcome {
         case bytes([UInt8])
         case end

@@ -7,7 +7,7 @@ enum Mishap: CaseIterable {
     case append, rebalance, evict, crash, stop, stall, start
     case failDelivery, breakSink, slowSink, shrinkSink
     case failEngine, failEngineForLong, slowEngine
-    case failCommit, failEnd, failSeek, failRestart, failStart
+    case failCommit, failEnd, fence, failSeek, failRestart, failStart
     case stepWallClock, problem, blocked
 }
 
@@ -82,7 +82,7 @@ struct Plan {
         mishaps.removeAll { $0 == .append }
         if !settings.untilEnd { mishaps.append(.append) }
         self.mishaps = mishaps
-        mishapShare = [0, 0.01, 0.03, 0.1][random.below(4)]
+        mishapShare = [0.003, 0.01, 0.03, 0.1][random.below(4)]
         interleaving = [0, 0.1, 0.4][random.below(3)]
         chaosSteps = 50 + random.below(400)
         sinkCapacity = 1 + random.below(random.chance(0.3) ? 8 : 200)

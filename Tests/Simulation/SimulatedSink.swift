@@ -64,7 +64,7 @@ import MillraceWorker
     /// Nothing is sent or answered until then.
     var slowUntilNs: Int64 = .min
     // Transactions.
-    private let producer: String
+    let producer: String
     private var epoch: Int?
     private var needsNewClient = false
 

@@ -12,19 +12,25 @@ struct millrace_http_limits {
     unsigned int connections_per_address;
     // A connection without any byte for this long is closed.
     unsigned int idle_timeout_seconds;
+    // A request that is not sent whole, and its answer read, within this is closed, bytes or not.
+    unsigned int request_timeout_seconds;
     // Request line and headers together; over this, libmicrohttpd answers 414 or 431.
     size_t header_bytes;
 };
 
-// MHD_start_daemon takes its options as C varargs, which Swift cannot call.
-//
-// Starts one epoll thread that serves the bound, listening, non-blocking socket and calls `handler`
+struct millrace_http_server;
+
+// Starts one thread that serves the bound, listening, non-blocking socket and calls `handler`
 // with `context`. Returns NULL when the thread or its memory cannot be had. The socket belongs to
-// the daemon from this call on, whatever the result: MHD_stop_daemon closes it.
-struct MHD_Daemon *millrace_http_start(
+// the server from this call on, whatever the result: millrace_http_stop closes it.
+struct millrace_http_server *millrace_http_start(
     int listen_socket,
     struct millrace_http_limits limits,
     MHD_AccessHandlerCallback handler,
     void *context);
+
+// Closes the socket and all connections, waits for the thread and frees the server. Not on its own
+// thread.
+void millrace_http_stop(struct millrace_http_server *server);
 
 #endif
