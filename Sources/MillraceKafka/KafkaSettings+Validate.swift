@@ -102,7 +102,7 @@ extension KafkaSettings {
             if let near = nearestProperty(to: name) { message += "; did you mean '\(near)'?" }
             return .init(scope, name, message)
         case .invalid(let text):
-            // librdkafka's text may have the value in it, and an alias in place of the name; but not
+            // librdkafka's text may have the value in it, and an alias in place of the name; not so
             // where the build lacks what the property is for.
             let isSecret =
                 KafkaPropertyRules.isSecret(name) && !text.contains("not supported in this build")
