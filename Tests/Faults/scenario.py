@@ -393,11 +393,16 @@ class Run:
             last.callback(self.proxy.tell, "pass")
 
 
+# Not empty once the process was asked to stop.
+stopping = []
+
+
 def end_in_order():
     """A stop from outside must run the cleanups: they end brokers and workers. Another one must not
     cut them short."""
     def stop(*_):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stopping.append(True)
         sys.exit(1)
     signal.signal(signal.SIGTERM, stop)
 
