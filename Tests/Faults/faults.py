@@ -46,6 +46,8 @@ def run(row, setting):
     except (Refused, unittest.SkipTest) as reason:
         return Result(note=f"not run: {reason}")
     except Exception as failure:
+        if scenario.stopping:
+            raise
         traceback.print_exc()
         text = (str(failure).splitlines() or [""])[0]
         result = Result(wrong=[f"{type(failure).__name__}: {text}"])

@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import os
 import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -291,6 +292,8 @@ def main():
     made.add_argument("--listen", type=int, required=True, metavar="PORT")
     made.add_argument("--target", required=True, metavar="HOST:PORT")
     made.add_argument("--control", type=int, default=0, metavar="PORT")
+    # Who started it needs it for its own cleanup when all are asked to stop; it ends with that one.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     asyncio.run(serve(made.parse_args()))
 
 

@@ -369,12 +369,16 @@ class Run:
         return result
 
     def keep(self):
-        """Copies the workers' logs to where they outlive the run."""
+        """Copies the workers' logs, and what those that still run say of themselves, to where they
+        outlive the run."""
         folder = KEPT / time.strftime(f"%H%M%S-{self.sink}")
         folder.mkdir(parents=True, exist_ok=True)
         for number, worker in enumerate(self.gone + self.workers):
             for name in "stderr", "pipeline.yaml":
                 shutil.copy(worker.folder / name, folder / f"{number}-{name}")
+            if worker.is_running:
+                said = worker.get("/readyz")[1] + worker.get("/metrics")[1]
+                (folder / f"{number}-says").write_text(said)
         if self._log.exists():
             shutil.copy(self._log, folder / "reader")
         return folder.relative_to(brokers.REPOSITORY)
@@ -393,11 +397,16 @@ class Run:
             last.callback(self.proxy.tell, "pass")
 
 
+# Not empty once the process was asked to stop.
+stopping = []
+
+
 def end_in_order():
     """A stop from outside must run the cleanups: they end brokers and workers. Another one must not
     cut them short."""
     def stop(*_):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stopping.append(True)
         sys.exit(1)
     signal.signal(signal.SIGTERM, stop)
 
