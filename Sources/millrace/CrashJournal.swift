@@ -6,8 +6,8 @@ internal import Synchronization
 /// down does not do so for ever.
 ///
 /// Before each call of the model its records are noted in a file, behind it the note is taken back.
-/// What a run finds noted when it starts was being scored when the last one ended: those records are
-/// scored one by one, and one that ends the process twice while it is scored alone is a dead
+/// What a run finds noted when it starts was being scored when the last one ended: those records
+/// are scored one by one, and one that ends the process twice while it is scored alone is a dead
 /// letter. That makes three crashes. The file outlives the process, not the machine: nothing is
 /// flushed.
 @safe final class CrashJournal: Sendable {
