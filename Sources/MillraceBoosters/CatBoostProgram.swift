@@ -156,7 +156,7 @@ extension CatBoostLoader {
             guard !split.border.isNaN else { throw .tree("a split without a border") }
             return CatBoostTrees.Question(
                 feature: columns.numeric[split.feature],
-                condition: .compare(.lessOrEqual, Double(split.border)),
+                comparison: .lessOrEqual, threshold: Double(split.border),
                 missing: document.numeric[split.feature].missing, isRightWhenTrue: false)
         case "OneHotFeature":
             guard columns.categorical.indices.contains(split.feature),
@@ -165,7 +165,7 @@ extension CatBoostLoader {
                 throw .tree("a split on category \(split.feature), which is not there")
             }
             return CatBoostTrees.Question(
-                feature: column, condition: .compare(.equal, try category(split, columns)),
+                feature: column, comparison: .equal, threshold: try category(split, columns),
                 missing: .compared, isRightWhenTrue: true)
         case "OnlineCtr":
             throw .unsupported(

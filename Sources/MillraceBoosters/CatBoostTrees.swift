@@ -22,7 +22,8 @@ struct CatBoostTrees {
     /// A question of the ensemble; what it is true for goes left.
     struct Question {
         let feature: Int
-        let condition: TreeEnsemble.Condition
+        let comparison: TreeEnsemble.Comparison
+        let threshold: Double
         let missing: TreeEnsemble.Missing
         /// Whether what CatBoost sends right (a bit of 1) is what the condition is true for.
         let isRightWhenTrue: Bool
@@ -54,6 +55,7 @@ struct CatBoostTrees {
     // MARK: Oblivious trees
 
     mutating func readOblivious(_ reader: inout DocumentReader) throws(Failure) {
+        var room = FileRoom(reader.position..<reader.bytes.count)
         try reading { () throws(DocumentError) in try reader.beginArray() }
         while try reading({ () throws(DocumentError) in try reader.nextElement() }) {
             do throws(DocumentError) {
@@ -66,6 +68,7 @@ struct CatBoostTrees {
             } catch .tree(let what) {
                 throw .tree("tree \(ensemble.roots.count), \(what)")
             }
+            room.make(in: &ensemble, at: reader.position)
         }
     }
 
@@ -118,22 +121,15 @@ struct CatBoostTrees {
         for leaf in 0..<1 << depth {
             try addLeaf(values[leaf * dimensions..<(leaf + 1) * dimensions])
         }
-        let firstNode = ensemble.nodeCount
-        for level in 0..<depth {
-            let question = try question(splits[depth - 1 - level])
-            let count = 1 << level
-            for place in 0..<count {
-                // Nodes of a level stand behind those of the one above.
-                let below = place * 2
-                func child(_ bit: Int) -> TreeEnsemble.Child {
-                    level == depth - 1
-                        ? .leaf(firstLeaf + below + bit)
-                        : .node(firstNode + (2 * count - 1) + below + bit)
-                }
-                add(question, lower: child(0), upper: child(1))
-            }
+        var levels: [TreeEnsemble.Level] = []
+        for split in splits.reversed() {
+            let question = try question(split)
+            levels.append(
+                TreeEnsemble.Level(
+                    feature: question.feature, question.comparison, question.threshold,
+                    missing: question.missing, isUpperWhenTrue: question.isRightWhenTrue))
         }
-        ensemble.addTree(root: depth == 0 ? .leaf(firstLeaf) : .node(firstNode))
+        ensemble.addSymmetricTree(levels, firstLeaf: firstLeaf)
     }
 
     @discardableResult
@@ -141,7 +137,8 @@ struct CatBoostTrees {
         _ question: Question, lower: TreeEnsemble.Child, upper: TreeEnsemble.Child
     ) -> Int {
         ensemble.addSplit(
-            feature: question.feature, question.condition, missing: question.missing,
+            feature: question.feature, .compare(question.comparison, question.threshold),
+            missing: question.missing,
             left: question.isRightWhenTrue ? upper : lower,
             right: question.isRightWhenTrue ? lower : upper)
     }
@@ -149,11 +146,7 @@ struct CatBoostTrees {
     @discardableResult
     private mutating func addLeaf(_ values: ArraySlice<Double>) throws(Failure) -> Int {
         guard values.allSatisfy({ $0.isFinite }) else { throw .tree("a leaf that is no number") }
-        guard values.count > 1, let first = values.indices.first else {
-            return ensemble.addLeaf(values.first ?? 0)
-        }
-        return ensemble.addLeaf(
-            values.indices.map { TreeEnsemble.LeafValue(target: $0 - first, value: values[$0]) })
+        return ensemble.addLeaf(dense: values)
     }
 
     // MARK: Trees of other shapes
@@ -169,6 +162,7 @@ struct CatBoostTrees {
     }
 
     mutating func read(_ reader: inout DocumentReader) throws(Failure) {
+        var room = FileRoom(reader.position..<reader.bytes.count)
         try reading { () throws(DocumentError) in try reader.beginArray() }
         while try reading({ () throws(DocumentError) in try reader.nextElement() }) {
             do throws(Failure) {
@@ -176,6 +170,7 @@ struct CatBoostTrees {
             } catch .tree(let what) {
                 throw .tree("tree \(ensemble.roots.count), \(what)")
             }
+            room.make(in: &ensemble, at: reader.position)
         }
     }
 

@@ -29,8 +29,6 @@ struct LightGBMTree {
         }
     }
 
-    /// Categories in the sets of all trees: their bits take 64 times the room when they are listed.
-    static let categoryLimit = 1 << 24
     /// LightGBM takes what is at most this large for zero. It has it as a float32.
     static let zeroLimit = Double(Float(1e-35))
 
@@ -50,8 +48,6 @@ struct LightGBMTree {
     private var sets: [Int] = []
     private var hasParent: [Bool] = []
     private var leafHasParent: [Bool] = []
-    /// Categories in sets so far, of all trees.
-    private var categoryCount = 0
 
     /// Features that some tree splits by category.
     private(set) var categoricalFeatures: Set<Int32> = []
@@ -311,19 +307,7 @@ struct LightGBMTree {
         }
         if sets[index] >= 0 { return sets[index] }
         let words = categories[Int(boundaries[index])..<Int(boundaries[index + 1])]
-        var members: [Int64] = []
-        for (place, word) in words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                members.append(Int64(place * 32 + rest.trailingZeroBitCount))
-                rest &= rest &- 1
-            }
-        }
-        categoryCount += members.count
-        guard categoryCount <= Self.categoryLimit else {
-            throw failure(.categories, "more than \(Self.categoryLimit) categories in all sets")
-        }
-        sets[index] = ensemble.addSet(members)
+        sets[index] = ensemble.addSet(CategorySet(words: words))
         return sets[index]
     }
 

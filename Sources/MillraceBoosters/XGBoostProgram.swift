@@ -106,6 +106,7 @@ struct XGBoostLoader {
         }
         guard var reader = document.trees else { throw file.invalid("no 'trees' in the file") }
         var tree = XGBoostTree()
+        var room = FileRoom(reader.position..<file.bytes.count)
         var index = 0
         try reading { () throws(DocumentError) in try reader.beginArray() }
         while try reading({ () throws(DocumentError) in try reader.nextElement() }) {
@@ -115,6 +116,7 @@ struct XGBoostLoader {
             if index < count {
                 try reading { () throws(DocumentError) in try tree.read(&reader) }
                 try add(&tree, index, to: &ensemble, weight: weights?[index])
+                room.make(in: &ensemble, at: reader.position)
             } else {
                 try reading { () throws(DocumentError) in try reader.skip() }
             }

@@ -182,7 +182,7 @@ struct XGBoostTree {
                     || start >= Int(categoryStarts[index - 1])
                         + Int(categoryCounts[index - 1])
             else { throw TreeError("node \(node): its categories are named twice") }
-            _ = ensemble.addSet(Set(members.map { Int64($0) }))
+            _ = ensemble.addSet(members.lazy.map { Int64($0) })
         }
         return sets
     }
@@ -258,9 +258,6 @@ struct XGBoostTree {
             values[start..<start + targets].allSatisfy({ $0.isFinite })
         else { throw TreeError("node \(node): a leaf that is no number") }
         ensemble.addLeaf(
-            (0..<targets).map { target in
-                TreeEnsemble.LeafValue(
-                    target: target, value: Double(values[start + target] * (weight ?? 1)))
-            })
+            dense: values[start..<start + targets].map { Double($0 * (weight ?? 1)) })
     }
 }

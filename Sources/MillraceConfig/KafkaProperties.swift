@@ -30,7 +30,7 @@ package struct KafkaProperties: Sendable {
     /// repeat a value.
     package func redacting(_ text: String) -> String {
         // The longest first, so that a secret within another one leaves no rest.
-        let secrets = properties.filter { $0.isSecret && !$0.value.revealed.isEmpty }
+        let secrets = properties.filter { $0.isSecret && !$0.isName && !$0.value.revealed.isEmpty }
             .map(\.value.revealed).sorted { $0.utf8.count > $1.utf8.count }
         return secrets.reduce(text) { $0.replacing($1, with: Secret.redacted) }
     }
@@ -41,11 +41,19 @@ package struct KafkaProperty: Sendable, Equatable, CustomStringConvertible {
     package let scope: KafkaProperties.Scope
     package let name: String
     /// Every value travels as a secret; `isSecret` says which ones are.
-    package let value: Secret
+    package internal(set) var value: Secret
     /// By its name, or because it was read from a file.
     package let isSecret: Bool
     package let namePlace: Place
     package let valuePlace: Place
+    /// What the value is read from; nil where it stands in the pipeline file.
+    package var file: String?
+
+    /// Its value is a word such as `oidc`, which is no secret in a text of somebody else.
+    var isName: Bool {
+        file == nil
+            && ["method", "grant.type", "scope", "client.id"].contains { name.hasSuffix($0) }
+    }
 
     /// `name=value`, or `name=[redacted]`.
     package var description: String {

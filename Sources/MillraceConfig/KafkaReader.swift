@@ -45,18 +45,18 @@ extension Reading {
         properties.append(
             KafkaProperty(
                 scope: scope, name: entry.key, value: Secret(value.text),
-                isSecret: value.isFromFile || Secret.isName(entry.key), namePlace: entry.keyPlace,
-                valuePlace: entry.value.place))
+                isSecret: value.file != nil || Secret.isName(entry.key), namePlace: entry.keyPlace,
+                valuePlace: entry.value.place, file: value.file))
     }
 
     private mutating func propertyValue(
         _ entry: Node.Entry
-    ) -> (text: String, isFromFile: Bool)? {
+    ) -> (text: String, file: String?)? {
         let place = entry.value.place
         switch entry.value.content {
         case .refused: return nil
         case .scalar(let scalar) where !scalar.isNull:
-            return expand(scalar, at: place).map { ($0.text, false) }
+            return expand(scalar, at: place).map { ($0.text, nil) }
         case .scalar:
             complaints.add(
                 place, "kafka property '\(entry.key)' has no value; write \"\" for empty text")
@@ -74,7 +74,7 @@ extension Reading {
                 return nil
             }
             guard let path = expand(file.scalar, at: file.place) else { return nil }
-            return secretFile(path, property: entry.key).map { ($0, true) }
+            return secretFile(path, property: entry.key)
         }
         return nil
     }
@@ -88,35 +88,23 @@ extension Reading {
         return (scalar, file.value.place)
     }
 
-    /// The trimmed text of the file.
-    mutating func secretFile(_ path: Text, property: String) -> String? {
+    /// The trimmed text of the file, and its path.
+    mutating func secretFile(_ path: Text, property: String) -> (text: String, file: String)? {
+        let file = PathText.resolve(path.text, in: folder)
         let shown = Shown.text(path.source)
         do throws(FileBytes.Failure) {
-            let contents = try FileBytes.read(
-                PathText.resolve(path.text, in: folder), limit: 1 << 20)
-            if contents.isWorldReadable {
+            let read = try SecretFile.read(file)
+            if read.isWorldReadable {
                 complaints.add(
                     path.place,
                     "every user of this machine may read \(shown); take the right away with"
                         + " chmod o-r", severity: .warning)
             }
-            guard let text = String(validating: contents.bytes, as: UTF8.self),
-                !contents.bytes.contains(0)
-            else {
-                complaints.add(path.place, "\(shown) is not UTF-8 text")
-                return nil
-            }
-            return Self.trimmed(text)
+            return (read.text, file)
         } catch {
             complaints.add(
                 path.place, "cannot read \(shown) for '\(property)': \(error.reason)")
             return nil
         }
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        let start = text.drop(while: \.isWhitespace)
-        guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
-        return String(start[...last])
     }
 }

@@ -204,7 +204,7 @@ extension Reading {
             return nil
         }
         guard let path = expand(file.scalar, at: file.place),
-            let text = secretFile(path, property: "http.token")
+            let text = secretFile(path, property: "http.token")?.text
         else { return nil }
         guard (16...1024).contains(text.utf8.count), text.utf8.allSatisfy({ 0x21...0x7E ~= $0 })
         else {

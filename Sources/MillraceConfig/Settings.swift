@@ -246,10 +246,9 @@ package enum Settings {
     static let crashJournal = Setting.text(
         "", "crash_journal", .path,
         doc: """
-            A file in which the worker notes the records that the model is scoring. Where the \
-            engine brings the process down, the next run scores those alone, and one that does it \
-            twice more becomes a dead letter. Each worker needs a file of its own that outlives \
-            its process.
+            A file in which the worker notes which records the model is scoring. Where the engine \
+            brings the process down, the next run scores those alone; one that does it twice more \
+            becomes a dead letter. One file a worker, which outlives it.
             """)
     static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(

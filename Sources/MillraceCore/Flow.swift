@@ -143,6 +143,10 @@
     /// is.
     package mutating func rewound(_ partition: Int32, to offset: Int64, epoch: UInt32) {
         guard ledger.epoch(of: partition) == epoch else { return }
+        if let target = ledger.frontier(of: partition), offset > target {
+            // A commit without an answer had come through.
+            passed(Ledger.Frontier(partition: partition, offset: offset))
+        }
         ledger.reopen(partition, at: offset)
     }
 
@@ -487,6 +491,9 @@
     /// Whether the broken sink has answered all that it was given and nobody writes, so that it can
     /// be restarted.
     package var canRestartSink: Bool { isSinkBroken && !isWriting && outbox.awaitedTotal == 0 }
+
+    /// Whether all that has failed is delivered since, or not ours any more.
+    package var isRecovered: Bool { backoffs.isEmpty && rewinds.isEmpty && !isSinkBroken }
 
     /// The sink has a new client; what is unfinished is read again.
     package mutating func sinkRestarted(nowNs: Int64) {

@@ -14,6 +14,8 @@ final class ClientContext: Sendable {
         /// Rebalances that were not answered yet, oldest first.
         var unanswered: [Rebalance] = []
         var answersItself = false
+        var connectionError: KafkaError?
+        var certificateFault: String?
     }
 
     /// A rebalance as the callback saw it.
@@ -38,6 +40,23 @@ final class ClientContext: Sendable {
             }
             state.events.append(event)
         }
+    }
+
+    /// The last error of a connection, until it is forgotten.
+    var connectionError: KafkaError? { state.withLock { $0.connectionError } }
+
+    /// Keeps an error that is about connections.
+    func noteConnection(_ error: KafkaError) {
+        guard error.isConnections else { return }
+        state.withLock { $0.connectionError = error.naming($0.certificateFault) }
+    }
+
+    /// Why a certificate was refused; the error of its connection follows. Any thread.
+    func noteFault(_ fault: String) { state.withLock { $0.certificateFault = fault } }
+
+    /// Connections work again; an error that came meanwhile stays.
+    func forget(_ error: KafkaError) {
+        state.withLock { if $0.connectionError == error { $0.connectionError = nil } }
     }
 
     func takeEvent() -> SourceEvent? {
@@ -109,6 +128,7 @@ final class ClientContext: Sendable {
 @safe struct ClientHandle: ~Copyable {
     let raw: OpaquePointer
     let context: ClientContext
+    let link: ClientLink
 
     /// `prepare` sets events and callbacks before the client exists.
     init(
@@ -122,20 +142,27 @@ final class ClientContext: Sendable {
         }
         let context = ClientContext(log: log)
         context.install(in: conf)
+        CertificateFault.watch(in: conf)
         unsafe conf.withRaw(prepare)
         unsafe self.raw = try conf.makeClient(kind)
         self.context = context
+        unsafe self.link = ClientLink(raw, context: context, login: Login(properties))
     }
 
-    /// A client without events and callbacks beside the log.
+    /// A client for a few questions: `connectionError` tells why nobody answers them.
     init(
         _ kind: ClientKind, _ properties: KafkaSettings.Properties, log: Log
     ) throws(KafkaError) {
-        try unsafe self.init(kind, properties, log: log) { _ in }
+        try unsafe self.init(kind, properties, log: log) { conf in
+            unsafe rd_kafka_conf_set_error_cb(conf, noteConnectionError)
+        }
     }
 
     /// Blocks until librdkafka's threads have ended; the process's own deadline bounds it.
-    deinit { unsafe rd_kafka_destroy(raw) }
+    deinit {
+        link.cut()
+        unsafe rd_kafka_destroy(raw)
+    }
 
     private static func error(of refusal: ClientConf.Refusal, name: String) -> KafkaError {
         let text =

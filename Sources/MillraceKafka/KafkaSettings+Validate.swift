@@ -102,8 +102,10 @@ extension KafkaSettings {
             if let near = nearestProperty(to: name) { message += "; did you mean '\(near)'?" }
             return .init(scope, name, message)
         case .invalid(let text):
-            // librdkafka's text may have the value in it, and an alias in place of the name.
-            let isSecret = KafkaPropertyRules.isSecret(name)
+            // librdkafka's text may have the value in it, and an alias in place of the name; not so
+            // where the build lacks what the property is for.
+            let isSecret =
+                KafkaPropertyRules.isSecret(name) && !text.contains("not supported in this build")
             return .init(scope, name, "'\(name)': \(isSecret ? "its value is refused" : text)")
         }
     }

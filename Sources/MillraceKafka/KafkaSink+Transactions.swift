@@ -41,13 +41,13 @@ extension KafkaSink: TransactionalSink {
         let list = PartitionList(topic: settings.topic, frontiers: offsets)
         transactions.isOpen = false
         do throws(TransactionFailure) {
-            var sending = TransactionCall(Deadline(afterMs: transactionMs))
+            let asked = Deadline(afterMs: transactionMs)
+            var sending = TransactionCall(asked)
             try unsafe sending.run {
                 unsafe rd_kafka_send_offsets_to_transaction(client, list.raw, member.raw, -1)
             }
             // The library waits for the rest of the transaction's time; any other limit may leave
             // client and broker of different opinions.
-            let asked = Deadline(afterMs: transactionMs)
             var ending = TransactionCall(asked)
             try unsafe ending.run { unsafe rd_kafka_commit_transaction(client, -1) }
             // A commit that the broker has been asked for twice may arrive there a second time,

@@ -198,7 +198,7 @@ internal import Synchronization
             mustSendLess = true
             return DeliveryFailure(error: Self.requestTooLarge, isRecordsFault: false)
         }
-        var error = owner?.handle.fatalError ?? KafkaError(raw)
+        var error = owner?.handle.fatalError ?? refusal(raw, topics: outputs)
         if answer.status == Int32(RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED.rawValue) {
             error = KafkaError(
                 code: error.code, message: error.message + "; it may have been written",
@@ -218,7 +218,9 @@ internal import Synchronization
     private func note(_ event: OpaquePointer) {
         let raw = unsafe rd_kafka_event_error(event)
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
-        owner?.handle.context.log(owner?.handle.fatalError ?? KafkaError(raw, text.map(oneLine)))
+        let error = KafkaError(raw, text.map(oneLine))
+        owner?.handle.context.noteConnection(error)
+        owner?.handle.context.log(owner?.handle.fatalError ?? error)
     }
 
     private func keepStatistics(_ event: OpaquePointer) {
@@ -230,6 +232,9 @@ internal import Synchronization
     package var statistics: ClientStatistics? {
         statisticsBox.latest(topic: "")  // no partition of it matters
     }
+
+    /// Of the client, another one after `restart`; nil when it is closed. Any thread.
+    package var link: ClientLink? { gate.withLock { _ in owner?.handle.link } }
 
     package func wake() {
         gate.withLock { _ in
@@ -306,8 +311,20 @@ extension KafkaSink {
                 + "or set sink.partitioning to key"
             return KafkaError(raw, text).serviceError
         default:
-            return KafkaError(raw).serviceError
+            return refusal(raw, topics: "topic '\(topic)'").serviceError
         }
+    }
+
+    /// The error, by the right that is missing where it is for that.
+    private func refusal(_ raw: rd_kafka_resp_err_t, topics: String) -> KafkaError {
+        guard raw == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED else { return KafkaError(raw) }
+        return KafkaError(raw, TopicReport.missingRight(.sink, topics, .write))
+    }
+
+    /// An answer does not say which of the two it is about.
+    private var outputs: String {
+        let names = [settings.sinkTopic, settings.deadLetterTopic].compactMap { $0 }
+        return "topic " + names.map { "'\($0)'" }.joined(separator: " or ")
     }
 
     private static func reason(_ raw: rd_kafka_resp_err_t) -> RecordError {

@@ -20,6 +20,8 @@ internal import Synchronization
     private let canConsumeBatches: Bool
     private var messages: MessageBuffer
     private let refusedStores = Atomic<Int>(0)
+    /// Of the client; see `ClientLink`.
+    package let link: ClientLink
     /// Guards calls of any thread against `close`.
     private let isOpen = Mutex(true)
 
@@ -34,6 +36,7 @@ internal import Synchronization
             let owner = try ConsumerOwner(settings, log: log)
             self.settings = settings
             self.context = owner.handle.context
+            self.link = owner.handle.link
             unsafe self.client = owner.handle.raw
             unsafe self.queue = owner.queue
             self.canConsumeBatches = LibraryVersion.current.hasSafeBatchConsume
@@ -383,7 +386,10 @@ private func noteError(
         let (cause, causeText) = unsafe readText { unsafe rd_kafka_fatal_error(client, $0, $1) }
         (raw, text) = (cause, causeText)
     }
-    context.add(.problem(KafkaError(raw, text, isFatal: isFatal).serviceError))
+    // Equal errors as equal texts, which the log counts instead of showing each.
+    let error = KafkaError(raw, text.map(KafkaError.withoutTiming), isFatal: isFatal)
+    context.noteConnection(error)
+    context.add(.problem(error.serviceError))
 }
 
 /// Keeps a copy of the statistics; in the polling thread, each `statistics.interval.ms`.

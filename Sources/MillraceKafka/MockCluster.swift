@@ -98,6 +98,8 @@ package import MillraceCore
         case offsetCommit = 8
         case heartbeat = 12
         case initProducerId = 22
+        case endTransaction = 26
+        case commitTransactionOffsets = 28
     }
 
     /// Errors of the protocol that tests inject.
@@ -108,10 +110,13 @@ package import MillraceCore
         case clusterAuthorizationFailed = 31
         case messageTooLarge = 10
         case notEnoughReplicas = 19
+        case illegalGeneration = 22
         case rebalanceInProgress = 27
         case invalidTimestamp = 32
         case unknownMember = 25
         case outOfOrderSequence = 45
+        case invalidProducerEpoch = 47
+        case concurrentTransactions = 51
         case invalidRecord = 87
     }
 }

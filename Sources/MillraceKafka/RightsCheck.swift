@@ -60,7 +60,10 @@ extension TopicReport {
         let answer: TopicMetadata.Answer
         do throws(KafkaError) {
             answer = try unsafe TopicMetadata.ask(
-                about: topic.name, client: topic.client, until: deadline, isCancelled: isCancelled)
+                about: topic.name, client: topic.client, until: deadline, isCancelled: isCancelled
+            ) {
+                unsafe Self.connectionError(of: topic.client)
+            }
         } catch {
             guard error.code == "TOPIC_AUTHORIZATION_FAILED" else { throw error }
             addMissingRight(topic.subject, "topic '\(topic.name)'", topic.operation)
@@ -77,6 +80,12 @@ extension TopicReport {
         case .group: break
         }
         return answer
+    }
+
+    /// What keeps the brokers from answering a client that nobody polls otherwise.
+    private static func connectionError(of client: OpaquePointer) -> KafkaError? {
+        _ = unsafe rd_kafka_poll(client, 0)
+        return unsafe ClientContext.of(rd_kafka_opaque(client))?.connectionError
     }
 
     /// Notes whether the right to use the topic is missing, of which the brokers told `answer`.

@@ -22,10 +22,10 @@ enum TopicMetadata {
     }
 
     /// `client` may be of either kind. Gives up at the deadline, or soon after `isCancelled` says
-    /// so.
+    /// so or `reason` tells that the brokers do not let the client in.
     static func ask(
         about topic: String, client: OpaquePointer, until deadline: Deadline,
-        isCancelled: () -> Bool
+        isCancelled: () -> Bool, reason: () -> KafkaError? = { nil }
     ) throws(KafkaError) -> Answer {
         guard let handle = unsafe rd_kafka_topic_new(client, topic, nil) else {
             throw KafkaError(rd_kafka_last_error(), "cannot use topic '\(topic)'")
@@ -33,10 +33,16 @@ enum TopicMetadata {
         defer { unsafe rd_kafka_topic_destroy(handle) }
         var metadata: UnsafePointer<rd_kafka_metadata>?
         var error = RD_KAFKA_RESP_ERR__TIMED_OUT
+        var refusal: KafkaError?
         repeat {
             let sliceMs = min(deadline.remainingMs, Self.sliceMs)
             error = unsafe rd_kafka_metadata(client, 0, handle, &metadata, sliceMs)
-        } while isSilence(error) && deadline.remainingMs > 1 && !isCancelled()
+            if isSilence(error) { refusal = reason() }
+        } while isSilence(error) && refusal?.isLogins != true && deadline.remainingMs > 1
+            && !isCancelled()
+        if let refusal, isSilence(error) {
+            throw KafkaError.silence(" for topic '\(topic)'", refusal)
+        }
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let found = unsafe metadata else {
             throw KafkaError(error, "no broker answers for topic '\(topic)'")
         }

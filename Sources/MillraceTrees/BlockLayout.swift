@@ -14,49 +14,44 @@ final class BlockLayout: Sendable {
     private let members: AlignedArray<ct_block_member>
     /// 4 words each.
     private let sets: AlignedArray<UInt64>
+    /// Where each leaf has one value: the values, by the trees' leaves from left to right.
     private let singles: AlignedArray<Float>
     private let doubles: AlignedArray<Double>
+    /// Of the others: the ensemble's leaves, in the same order.
     private let leafOf: AlignedArray<UInt32>
     private let isDouble: Bool
 
     /// Nil where no tree gains.
-    init?(_ questions: NodeQuestions, depths: AlignedArray<UInt32>, leaves: LaidOutLeaves) {
+    init?(_ questions: NodeQuestions, sets: LaidOutSets, giving: ct_giving) {
         let ensemble = questions.ensemble
-        var builder = Builder(questions: questions)
+        var builder = Builder(questions: questions, isSingle: giving == CT_SINGLE)
         var blockCost = 0.0
         var walkCost = 0.0
         for tree in ensemble.roots.indices {
-            guard let sketch = TreeSketch(questions, root: ensemble.roots[tree]),
-                sketch.blockCost < 64 * TreeSketch.walkCost(depth: Int(depths[tree]))
+            guard let sketch = TreeSketch(questions, tree: tree),
+                sketch.blockCost < 64 * TreeSketch.walkCost(depth: sketch.depth)
             else {
                 builder.skip()
                 continue
             }
             builder.add(sketch)
             blockCost += sketch.blockCost
-            walkCost += TreeSketch.walkCost(depth: Int(depths[tree]))
+            walkCost += TreeSketch.walkCost(depth: sketch.depth)
         }
         guard blockCost > 0, builder.columns.count <= Self.columnLimit else { return nil }
         cost = blockCost
         rowsMin = max(2, Int((blockCost / walkCost).rounded(.up)))
         isHere = builder.isHere
-        columns = LaidOutColumns(
-            builder.columns, sets: ensemble.sets, comparing: ensemble.comparing)
+        columns = LaidOutColumns(builder.columns, sets: sets, comparing: ensemble.comparing)
+        isDouble = ensemble.summing == .float64
+        builder.padValues()
         trees = AlignedArray(builder.trees, or: ct_block_tree())
         nodes = AlignedArray(builder.nodes, or: ct_block_node())
         members = AlignedArray(builder.members, or: ct_block_member())
-        sets = AlignedArray(builder.sets, or: 0)
-        isDouble = leaves.isDouble
-        let isSingle = leaves.giving == CT_SINGLE
-        let valueCount = isSingle ? builder.leafOf.count : 0
-        // Look-ups read 64 values from a tree's first.
-        doubles = AlignedArray(repeating: 0, count: isDouble ? valueCount + 64 : 0)
-        singles = AlignedArray(repeating: 0, count: isDouble ? 0 : valueCount + 64)
-        for index in 0..<valueCount {
-            let value = ensemble.leafValues[Int(builder.leafOf[index])].value
-            if isDouble { doubles[index] = value } else { singles[index] = Float(value) }
-        }
-        leafOf = AlignedArray(isSingle ? [] : builder.leafOf, or: 0)
+        self.sets = AlignedArray(builder.sets, or: 0)
+        doubles = AlignedArray(builder.doubles, or: 0)
+        singles = AlignedArray(builder.singles, or: 0)
+        leafOf = AlignedArray(builder.leafOf, or: 0)
     }
 
     /// Bins of a block stay within what a processor keeps at hand: 4 MiB.
@@ -82,16 +77,19 @@ final class BlockLayout: Sendable {
         return unsafe wall
     }
 
-    private struct Builder {
+    private struct Builder: ~Copyable {
         let questions: NodeQuestions
+        let isSingle: Bool
         private(set) var isHere: [Bool] = []
-        private(set) var trees: [ct_block_tree] = []
-        private(set) var nodes: [ct_block_node] = []
-        private(set) var members: [ct_block_member] = []
-        private(set) var sets: [UInt64] = []
+        private(set) var trees = AlignedList<ct_block_tree>()
+        private(set) var nodes = AlignedList<ct_block_node>()
+        private(set) var members = AlignedList<ct_block_member>()
+        private(set) var sets = AlignedList<UInt64>()
         private(set) var columns: [BinColumn] = []
-        /// Of the ensemble's leaves, by the trees' leaves from left to right.
-        private(set) var leafOf: [UInt32] = []
+        private(set) var doubles = AlignedList<Double>()
+        private(set) var singles = AlignedList<Float>()
+        private(set) var leafOf = AlignedList<UInt32>()
+        private var leafCount = 0
         /// Where the pieces of a table's column are in `columns`, one after the other; by column
         /// and piece.
         private var pieces: [Piece: Int] = [:]
@@ -106,7 +104,10 @@ final class BlockLayout: Sendable {
         /// Categories below it are looked up in 256 bits.
         private static let categoryLimit = Int64(CT_NARROW_HIGH)
 
-        init(questions: NodeQuestions) { self.questions = questions }
+        init(questions: NodeQuestions, isSingle: Bool) {
+            self.questions = questions
+            self.isSingle = isSingle
+        }
 
         mutating func skip() {
             isHere.append(false)
@@ -118,7 +119,7 @@ final class BlockLayout: Sendable {
             var tree = ct_block_tree()
             tree.first_node = UInt64(nodes.count)
             tree.first_member = UInt64(members.count)
-            tree.first_leaf = UInt64(leafOf.count)
+            tree.first_leaf = UInt64(leafCount)
             tree.shape = UInt8(sketch.shape.rawValue)
             tree.depth = UInt8(clamping: sketch.depth)
             switch sketch.shape {
@@ -128,7 +129,7 @@ final class BlockLayout: Sendable {
             }
             tree.nodes = UInt16(clamping: nodes.count - Int(tree.first_node))
             tree.members = UInt16(clamping: members.count - Int(tree.first_member))
-            tree.leaves = UInt16(clamping: leafOf.count - Int(tree.first_leaf))
+            tree.leaves = UInt16(clamping: leafCount - Int(tree.first_leaf))
             trees.append(tree)
         }
 
@@ -166,16 +167,28 @@ final class BlockLayout: Sendable {
         }
 
         private mutating func addOblivious(_ sketch: TreeSketch) {
-            var place = sketch.root
-            for _ in 0..<sketch.depth where place >= 0 {
-                nodes.append(question(Int(place)))
-                place = questions.children(of: Int(place)).below
-            }
+            for node in sketch.levels { nodes.append(question(node)) }
             for leaf in sketch.leaves { add(leaf: leaf) }
         }
 
         private mutating func add(leaf: Int) {
-            leafOf.append(UInt32(clamping: leaf))
+            leafCount += 1
+            let ensemble = questions.ensemble
+            if !isSingle {
+                leafOf.append(UInt32(clamping: leaf))
+            } else if ensemble.summing == .float64 {
+                doubles.append(ensemble.leafValues[leaf])
+            } else {
+                singles.append(Float(ensemble.leafValues[leaf]))
+            }
+        }
+
+        /// Look-ups read 64 values from a tree's first.
+        mutating func padValues() {
+            for _ in 0..<64 {
+                doubles.append(0)
+                singles.append(0)
+            }
         }
 
         /// - Parameter slot: the node's place in a generic tree.
@@ -204,7 +217,7 @@ final class BlockLayout: Sendable {
         ) -> ct_block_node {
             let categories = questions.ensemble.sets[set]
             guard case .member(_, let reading) = question.kind,
-                (categories.last ?? 0) < Self.categoryLimit
+                (categories.greatest ?? 0) < Self.categoryLimit
             else {
                 var own = questions.table.columns[column]
                 own.kind = question.kind
@@ -230,12 +243,12 @@ final class BlockLayout: Sendable {
         private mutating func setPlace(_ set: Int, isHigh: Bool) -> Int {
             let key = Piece(column: isHigh ? 1 : 0, index: set)
             if let place = setPlaces[key] { return place }
-            var bits = LaidOutColumns.bits(questions.ensemble.sets[set])
+            var bits = questions.ensemble.sets[set].bits
             bits += Array(repeating: 0, count: 4 - bits.count)
             // What a missing value counts as.
             if isHigh { bits[3] |= 1 << UInt64(CT_NARROW_HIGH % 64) }
             setPlaces[key] = sets.count / 4
-            sets += bits
+            for word in bits { sets.append(word) }
             return sets.count / 4 - 1
         }
 

@@ -18,32 +18,24 @@ struct ColumnTable {
     }
 
     private(set) var columns: [BinColumn] = []
-    /// By feature and `Missing.index`; -1 where there is none.
+    /// By feature, its last column of ranks; -1 where there is none.
     private var rankColumns: [Int32]
+    /// By column, the one of the same feature before it.
+    private var olderRankColumns: [Int32] = []
     private var flagColumns: [FlagKey: Int] = [:]
     /// By set: whether it is looked up by category.
     let isLookedUp: [Bool]
 
     init(_ ensemble: TreeEnsemble) {
-        rankColumns = Array(repeating: -1, count: ensemble.featureCount * 8)
-        isLookedUp = ensemble.sets.map { set in
-            guard let least = set.first, let greatest = set.last else { return true }
-            return least >= 0 && greatest <= Self.categoryMax
-                && greatest / 64 <= Int64(set.count) * 4 + 4
-        }
+        rankColumns = Array(repeating: -1, count: ensemble.featureCount)
+        isLookedUp = ensemble.sets.map { $0.areBitsShort && $0.greatest ?? 0 <= Self.categoryMax }
     }
 
     /// The column that answers the question; its threshold is noted.
     mutating func column(_ question: Question, feature: Int) -> Int {
         switch question.kind {
         case .rank:
-            let key = feature * 8 + question.missing.index
-            if rankColumns[key] < 0 {
-                rankColumns[key] = Int32(clamping: columns.count)
-                columns.append(
-                    BinColumn(feature: feature, kind: .rank, missing: question.missing))
-            }
-            let column = Int(rankColumns[key])
+            let column = rankColumn(feature, question.missing)
             if !question.threshold.isNaN { columns[column].note(question.threshold) }
             return column
         case .equal(let value):
@@ -61,6 +53,24 @@ struct ColumnTable {
         }
     }
 
+    /// A feature has few, one for each way of treating what is missing.
+    private mutating func rankColumn(_ feature: Int, _ missing: BinColumn.Missing) -> Int {
+        var column = rankColumns[feature]
+        while column >= 0 {
+            if columns[Int(column)].missing == missing { return Int(column) }
+            column = olderRankColumns[Int(column)]
+        }
+        let made = columns.count
+        add(BinColumn(feature: feature, kind: .rank, missing: missing), older: rankColumns[feature])
+        rankColumns[feature] = Int32(clamping: made)
+        return made
+    }
+
+    private mutating func add(_ column: BinColumn, older: Int32 = -1) {
+        columns.append(column)
+        olderRankColumns.append(older)
+    }
+
     private mutating func flag(
         _ question: Question, _ feature: Int, _ own: BinColumn.Kind, what: UInt64, kind: UInt8
     ) -> Int {
@@ -68,8 +78,7 @@ struct ColumnTable {
             feature: feature, missing: question.missing.index, what: what, kind: kind)
         if let column = flagColumns[key] { return column }
         flagColumns[key] = columns.count
-        columns.append(
-            BinColumn(feature: feature, kind: own, missing: question.missing))
+        add(BinColumn(feature: feature, kind: own, missing: question.missing))
         return columns.count - 1
     }
 
@@ -77,6 +86,7 @@ struct ColumnTable {
     mutating func finish() {
         for index in columns.indices { columns[index].sortThresholds() }
         rankColumns = []
+        olderRankColumns = []
         flagColumns = [:]
     }
 
@@ -104,106 +114,4 @@ struct ColumnTable {
 
     /// The greatest rank of all columns.
     var greatestRank: Int { columns.reduce(1) { max($0, $1.thresholds.count + 1) } }
-}
-
-/// Columns in memory, as the wall reads them.
-final class LaidOutColumns: Sendable {
-    let count: Int
-    private let columns: AlignedArray<ct_column>
-    private let singles: AlignedArray<Float>
-    private let doubles: AlignedArray<Double>
-    private let words: AlignedArray<UInt64>
-    private let isDouble: Bool
-
-    init(_ columns: [BinColumn], sets: [[Int64]], comparing: TreeEnsemble.Precision) {
-        var numbers: [Double] = []
-        var words: [UInt64] = []
-        var laid: [ct_column] = []
-        // A set that many splits ask for is kept once.
-        var keptSets: [Int: (kind: UInt8, first: Int, count: Int)] = [:]
-        for column in columns {
-            var made = ct_column()
-            made.feature = UInt32(clamping: column.feature)
-            made.missing = UInt8(clamping: column.missing.index)
-            switch column.kind {
-            case .rank:
-                made.kind = UInt8(CT_RANK.rawValue)
-                made.first = numbers.count
-                made.count = UInt32(clamping: column.thresholds.count)
-                numbers += Self.numbers(column.thresholds)
-            case .equal(let value):
-                made.kind = UInt8(CT_EQUAL.rawValue)
-                made.first = numbers.count
-                made.count = 1
-                numbers.append(value)
-            case .member(let set, let reading):
-                made.reading = reading.rawValue
-                if keptSets[set] == nil {
-                    let (kind, own) = Self.words(sets[set])
-                    keptSets[set] = (kind, words.count, own.count)
-                    words += own
-                }
-                if let kept = keptSets[set] {
-                    made.kind = kept.kind
-                    made.first = kept.first
-                    made.count = UInt32(clamping: kept.count)
-                }
-            case .code(let reading):
-                made.kind = UInt8(CT_CODE.rawValue)
-                made.reading = reading.rawValue
-            case .codeByte(let reading):
-                made.kind = UInt8(CT_CODE_BYTE.rawValue)
-                made.reading = reading.rawValue
-            case .codeBit(let reading):
-                made.kind = UInt8(CT_CODE_BIT.rawValue)
-                made.reading = reading.rawValue
-            }
-            laid.append(made)
-        }
-        count = columns.count
-        isDouble = comparing == .float64
-        self.columns = AlignedArray(laid, or: ct_column())
-        doubles = AlignedArray(isDouble ? numbers : [], or: 0)
-        singles = AlignedArray(isDouble ? [] : numbers.map { Float($0) }, or: 0)
-        self.words = AlignedArray(words, or: 0)
-    }
-
-    /// As `ct_columns.numbers` has them.
-    private static func numbers(_ thresholds: [Double]) -> [Double] {
-        let short = Int(CT_SHORT_LIST)
-        if thresholds.count <= short {
-            return thresholds + Array(repeating: .nan, count: short - thresholds.count)
-        }
-        guard thresholds.count <= Int(CT_NARROW_THRESHOLDS) else { return thresholds }
-        let padded = thresholds + Array(repeating: .nan, count: max(0, 256 - thresholds.count))
-        return stride(from: 15, to: 256, by: 16).map { padded[$0] } + padded
-    }
-
-    /// As bits, where those are not many more than the categories, else as a list.
-    private static func words(_ set: [Int64]) -> (kind: UInt8, [UInt64]) {
-        let greatest = set.last ?? 0
-        if let least = set.first, least < 0 || greatest / 64 > Int64(set.count) * 4 + 4 {
-            return (UInt8(CT_LISTED_MEMBER.rawValue), set.map { UInt64(bitPattern: $0) })
-        }
-        return (UInt8(CT_MEMBER.rawValue), bits(set))
-    }
-
-    /// Categories from 0, which `set` is not far above, as bits.
-    static func bits(_ set: [Int64]) -> [UInt64] {
-        var words = [UInt64](repeating: 0, count: Int((set.last ?? 0) / 64) + 1)
-        for category in set { words[Int(category / 64)] |= 1 << UInt64(category % 64) }
-        return words
-    }
-
-    /// Valid as long as this object.
-    var wall: ct_columns {
-        var wall = unsafe ct_columns()
-        unsafe wall.columns = UnsafePointer(columns.base)
-        unsafe wall.count = UInt32(clamping: count)
-        unsafe wall.is_double = isDouble
-        unsafe wall.numbers =
-            isDouble ? UnsafeRawPointer(doubles.base) : UnsafeRawPointer(singles.base)
-        unsafe wall.words = UnsafePointer(words.base)
-        return unsafe wall
-    }
 }

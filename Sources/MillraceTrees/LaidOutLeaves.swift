@@ -24,34 +24,46 @@ final class LaidOutLeaves: Sendable {
         let constants: AlignedArray<Double>
     }
 
-    /// - Parameter leavesOfTree: of each tree, one leaf.
-    init(_ ensemble: TreeEnsemble, leafOfTree: [Int]) {
+    /// - Parameter keepsValues: whether the values are read from here, and not from a
+    ///   `BlockLayout` that has all trees.
+    init(_ ensemble: TreeEnsemble, giving: ct_giving, keepsValues: Bool) {
         targetCount = ensemble.targetCount
         isDouble = ensemble.summing == .float64
         featuresAreDouble = ensemble.comparing == .float64
+        self.giving = giving
         let values = ensemble.leafValues
-        giving = Self.giving(ensemble, leafOfTree)
         let isDouble = isDouble
-        singles = AlignedArray(repeating: 0, count: isDouble ? 0 : values.count)
-        doubles = AlignedArray(repeating: 0, count: isDouble ? values.count : 0)
-        for index in values.indices {
+        let count = keepsValues || giving != CT_SINGLE ? values.count : 0
+        singles = AlignedArray(repeating: 0, count: isDouble ? 0 : count)
+        doubles = AlignedArray(repeating: 0, count: isDouble ? count : 0)
+        for index in 0..<count {
             if isDouble {
-                doubles[index] = values[index].value
+                doubles[index] = values[index]
             } else {
-                singles[index] = Float(values[index].value)
+                singles[index] = Float(values[index])
+            }
+        }
+        treeTargets = AlignedArray(repeating: 0, count: ensemble.roots.count)
+        if giving == CT_SINGLE {
+            for tree in ensemble.roots.indices {
+                let leaf = Self.leaf(ensemble, ofTree: tree)
+                let target = ensemble.target(ofValue: leaf, leaf: leaf)
+                treeTargets[tree] = UInt32(clamping: target)
             }
         }
         let isGeneral = giving == CT_GENERAL
-        treeTargets = AlignedArray(repeating: 0, count: leafOfTree.count)
-        if giving == CT_SINGLE {
-            for (tree, leaf) in leafOfTree.enumerated() {
-                treeTargets[tree] = UInt32(clamping: values[leaf].target)
+        starts = AlignedArray(repeating: 0, count: isGeneral ? ensemble.leafCount + 1 : 0)
+        entryTargets = AlignedArray(repeating: 0, count: isGeneral ? values.count : 0)
+        if isGeneral {
+            for leaf in 0..<ensemble.leafCount {
+                let own = ensemble.values(ofLeaf: leaf)
+                starts[leaf + 1] = UInt32(clamping: own.upperBound)
+                for place in own {
+                    let target = ensemble.target(ofValue: place, leaf: leaf)
+                    entryTargets[place] = UInt32(clamping: target)
+                }
             }
         }
-        starts = AlignedArray(
-            isGeneral ? ensemble.leafStarts.map { UInt32(clamping: $0) } : [], or: 0)
-        entryTargets = AlignedArray(
-            isGeneral ? values.map { UInt32(clamping: $0.target) } : [], or: 0)
         lines = Self.lines(ensemble)
         aggregate =
             switch ensemble.aggregate {
@@ -61,43 +73,57 @@ final class LaidOutLeaves: Sendable {
             }
     }
 
-    private static func giving(_ ensemble: TreeEnsemble, _ leafOfTree: [Int]) -> ct_giving {
+    /// How leaves that are as these can be kept.
+    static func giving(_ ensemble: TreeEnsemble) -> ct_giving {
         guard ensemble.aggregate == .sum || ensemble.aggregate == .average,
             ensemble.linearLeaves.isEmpty
         else { return CT_GENERAL }
-        let count = ensemble.leafCount
-        let values = ensemble.leafValues
-        let areSingle =
-            values.count == count
-            && (0..<count).allSatisfy { ensemble.leafStarts[$0] == Int32(clamping: $0) }
-        if areSingle { return haveOneTarget(ensemble) ? CT_SINGLE : CT_GENERAL }
+        if ensemble.haveLeavesOneValue {
+            return haveOneTarget(ensemble) ? CT_SINGLE : CT_GENERAL
+        }
         let targets = ensemble.targetCount
-        let areDense =
-            values.count == count * targets
-            && values.indices.allSatisfy { Int(values[$0].target) == $0 % targets }
-            && (0..<count).allSatisfy { Int(ensemble.leafStarts[$0]) == $0 * targets }
+        let areDense = (0..<ensemble.leafCount).allSatisfy { leaf in
+            let own = ensemble.values(ofLeaf: leaf)
+            return own.count == targets && own.lowerBound == leaf * targets
+                && own.allSatisfy {
+                    ensemble.target(ofValue: $0, leaf: leaf) == $0 - own.lowerBound
+                }
+        }
         return areDense ? CT_DENSE : CT_GENERAL
     }
 
-    /// Whether each tree's leaves all give to the same target.
+    /// Whether each tree's leaves, of one value, all give to the same target.
     private static func haveOneTarget(_ ensemble: TreeEnsemble) -> Bool {
         if ensemble.targetCount == 1 { return true }
         var waiting: [Int32] = []
-        for root in ensemble.roots {
-            var target: Int32?
-            waiting.append(root)
+        for tree in ensemble.roots.indices {
+            let first = leaf(ensemble, ofTree: tree)
+            let target = ensemble.target(ofValue: first, leaf: first)
+            if let symmetric = ensemble.symmetric(tree: tree) {
+                for leaf in first..<first + 1 << Int(symmetric.levels)
+                where ensemble.target(ofValue: leaf, leaf: leaf) != target { return false }
+                continue
+            }
+            waiting.append(ensemble.roots[tree])
             while let place = waiting.popLast() {
                 if place >= 0 {
                     waiting.append(ensemble.left[Int(place)])
                     waiting.append(ensemble.right[Int(place)])
                     continue
                 }
-                let own = ensemble.leafValues[Int(~place)].target
-                if let target, target != own { return false }
-                target = own
+                let leaf = Int(~place)
+                if ensemble.target(ofValue: leaf, leaf: leaf) != target { return false }
             }
         }
         return true
+    }
+
+    /// One of the tree's leaves; of a symmetric tree the first.
+    private static func leaf(_ ensemble: TreeEnsemble, ofTree tree: Int) -> Int {
+        if let symmetric = ensemble.symmetric(tree: tree) { return Int(symmetric.firstLeaf) }
+        var place = ensemble.roots[tree]
+        while place >= 0 { place = ensemble.left[Int(place)] }
+        return Int(~place)
     }
 
     private static func lines(_ ensemble: TreeEnsemble) -> Lines? {

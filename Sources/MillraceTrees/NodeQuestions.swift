@@ -59,6 +59,16 @@ struct NodeQuestions {
         return question(of: node).isSwapped ? (right, left) : (left, right)
     }
 
+    /// The bits of a symmetric tree's leaves that are 1 where a row's bin is below the rank; the
+    /// others are 1 where it is not. The root's is the highest.
+    func bitsBelow(_ tree: TreeEnsemble.SymmetricTree, root: Int32) -> Int {
+        var bits = 0
+        for level in 0..<Int(tree.levels) {
+            bits = bits << 1 | Int(children(of: Int(root) + level).below & 1)
+        }
+        return bits
+    }
+
     /// Whether two nodes ask the same.
     func areAlike(_ a: Int, _ b: Int) -> Bool {
         columns[a] == columns[b] && ensemble.rules[a] == ensemble.rules[b]

@@ -16,8 +16,8 @@ final class RowLayout: Sendable {
     init?(_ blocks: BlockLayout) {
         guard ct_has_rows(), blocks.columns.count <= Int(CT_ROW_COLUMNS) else { return nil }
         self.blocks = blocks
-        var trees: [ct_row_tree] = []
-        var questions: [ct_questions] = []
+        var trees = AlignedList<ct_row_tree>()
+        var questions = AlignedList<ct_questions>()
         var used = Self.lanes
         var cost = 0.0
         for index in blocks.isHere.indices {

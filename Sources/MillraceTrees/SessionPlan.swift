@@ -34,8 +34,14 @@ import MillraceCore
         }
         for index in steps.indices.reversed() where uses[index] > 0 {
             for matrix in steps[index].reads { uses[matrix] += 1 }
-            // An input may need as many for its own type.
-            views += 2 * checked.shapes[index].width
+            views += checked.shapes[index].width
+            // An input of another type has as many of its own.
+            if case .input(let input, let number) = steps[index],
+                checked.program.inputs[input].type == number.elementType
+            {
+                continue
+            }
+            views += checked.shapes[index].width
         }
         memory = MatrixMemory(viewCount: views)
         for index in steps.indices where uses[index] > 0 {

@@ -52,9 +52,8 @@ enum TreeChecks {
 
     private static func checkLeaves(_ ensemble: TreeEnsemble) throws(TreeError) {
         for leaf in 0..<ensemble.leafCount {
-            let values = Int(ensemble.leafStarts[leaf])..<Int(ensemble.leafStarts[leaf + 1])
-            for value in values {
-                let target = Int(ensemble.leafValues[value].target)
+            for place in ensemble.values(ofLeaf: leaf) {
+                let target = ensemble.target(ofValue: place, leaf: leaf)
                 guard target >= 0, target < ensemble.targetCount else {
                     throw TreeError(
                         "leaf \(leaf) gives to result \(target) of \(ensemble.targetCount)")
@@ -73,34 +72,68 @@ enum TreeChecks {
 
     /// Each node and leaf is reached at most once, which rules out circles.
     private static func checkTrees(_ ensemble: TreeEnsemble) throws(TreeError) {
-        var isNodeSeen = [Bool](repeating: false, count: ensemble.nodeCount)
-        var isLeafSeen = [Bool](repeating: false, count: ensemble.leafCount)
+        var seen = Seen(ensemble)
         var waiting: [Int32] = []
         for tree in ensemble.roots.indices {
+            if let symmetric = ensemble.symmetric(tree: tree) {
+                try check(symmetric, ensemble, tree, &seen)
+                continue
+            }
             waiting.append(ensemble.roots[tree])
             while let place = waiting.popLast() {
-                if place < 0 {
-                    let leaf = Int(~place)
-                    guard leaf < isLeafSeen.count else {
-                        throw TreeError("tree \(tree) has no leaf \(leaf)")
-                    }
-                    guard !isLeafSeen[leaf] else {
-                        throw TreeError("tree \(tree) comes to leaf \(leaf) twice")
-                    }
-                    isLeafSeen[leaf] = true
+                guard place >= 0 else {
+                    try seen.see(leaf: Int(~place), tree)
                     continue
                 }
                 let node = Int(place)
-                guard node < isNodeSeen.count else {
-                    throw TreeError("tree \(tree) has no node \(node)")
-                }
-                guard !isNodeSeen[node] else {
-                    throw TreeError("tree \(tree) comes to node \(node) twice (a circle)")
-                }
-                isNodeSeen[node] = true
+                try seen.see(node: node, tree)
                 waiting.append(ensemble.left[node])
                 waiting.append(ensemble.right[node])
             }
+        }
+    }
+
+    private static func check(
+        _ symmetric: TreeEnsemble.SymmetricTree, _ ensemble: TreeEnsemble, _ tree: Int,
+        _ seen: inout Seen
+    ) throws(TreeError) {
+        let levels = Int(symmetric.levels)
+        guard levels < 31 else { throw TreeError("tree \(tree) has \(levels) levels") }
+        let first = Int(ensemble.roots[tree])
+        for node in first..<first + levels { try seen.see(node: node, tree) }
+        let firstLeaf = Int(symmetric.firstLeaf)
+        guard firstLeaf >= 0, firstLeaf + 1 << levels <= ensemble.leafCount else {
+            throw TreeError("tree \(tree) has no leaf \(firstLeaf + 1 << levels - 1)")
+        }
+        for leaf in firstLeaf..<firstLeaf + 1 << levels { try seen.see(leaf: leaf, tree) }
+    }
+
+    /// Nodes and leaves that trees have come to.
+    private struct Seen {
+        private var nodes: [Bool]
+        private var leaves: [Bool]
+
+        init(_ ensemble: TreeEnsemble) {
+            nodes = Array(repeating: false, count: ensemble.nodeCount)
+            leaves = Array(repeating: false, count: ensemble.leafCount)
+        }
+
+        mutating func see(leaf: Int, _ tree: Int) throws(TreeError) {
+            guard leaves.indices.contains(leaf) else {
+                throw TreeError("tree \(tree) has no leaf \(leaf)")
+            }
+            guard !leaves[leaf] else { throw TreeError("tree \(tree) comes to leaf \(leaf) twice") }
+            leaves[leaf] = true
+        }
+
+        mutating func see(node: Int, _ tree: Int) throws(TreeError) {
+            guard nodes.indices.contains(node) else {
+                throw TreeError("tree \(tree) has no node \(node)")
+            }
+            guard !nodes[node] else {
+                throw TreeError("tree \(tree) comes to node \(node) twice (a circle)")
+            }
+            nodes[node] = true
         }
     }
 }

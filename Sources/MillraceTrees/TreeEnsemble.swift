@@ -113,13 +113,19 @@ package struct TreeEnsemble: Sendable, Equatable {
     package private(set) var rules: [Rule] = []
     package private(set) var left: [Int32] = []
     package private(set) var right: [Int32] = []
-    /// Where the values of each leaf begin in `leafValues`; one more entry for the end.
-    package private(set) var leafStarts: [Int32] = [0]
-    package private(set) var leafValues: [LeafValue] = []
+    /// What the leaves give, leaf by leaf.
+    package private(set) var leafValues: [Double] = []
     /// By leaf.
     package private(set) var linearLeaves: [Int32: LinearLeaf] = [:]
-    /// Sorted whole numbers.
-    package private(set) var sets: [[Int64]] = []
+    package private(set) var sets: [CategorySet] = []
+
+    /// Where the values of each leaf begin in `leafValues`, one more entry for the end; empty as
+    /// long as each leaf has one.
+    private var leafStarts: [Int32] = []
+    /// Of each value; empty as long as each leaf gives its values to targets 0, 1, ...
+    private var leafTargets: [Int32] = []
+    /// Of each tree; empty as long as none is symmetric.
+    private var symmetricTrees: [SymmetricTree] = []
 
     /// Comparison or set, and missing rule of a node, in one word.
     package struct Rule: Sendable, Equatable {
@@ -127,6 +133,36 @@ package struct TreeEnsemble: Sendable, Equatable {
         package var reading: CategoryReading?
         package var comparison: Comparison
         package var missing: Missing
+    }
+
+    /// A tree in which all nodes of a level ask the same. The nodes `root`, `root + 1`, ... stand
+    /// for its levels: their left and right are 0 and 1, or 1 and 0, which, from the highest bit
+    /// on, are the number of the leaf.
+    package struct SymmetricTree: Sendable, Equatable {
+        /// 0 for a tree of another shape.
+        package var levels: Int32
+        package var firstLeaf: Int32
+    }
+
+    /// One level of a symmetric tree.
+    package struct Level: Sendable {
+        package var feature: Int
+        package var comparison: Comparison
+        package var threshold: Double
+        package var missing: Missing
+        /// Which half of the leaves is for rows for which the comparison is true.
+        package var isUpperWhenTrue: Bool
+
+        package init(
+            feature: Int, _ comparison: Comparison, _ threshold: Double, missing: Missing,
+            isUpperWhenTrue: Bool
+        ) {
+            self.feature = feature
+            self.comparison = comparison
+            self.threshold = threshold
+            self.missing = missing
+            self.isUpperWhenTrue = isUpperWhenTrue
+        }
     }
 
     package init(
@@ -141,17 +177,47 @@ package struct TreeEnsemble: Sendable, Equatable {
     /// Splits of all trees.
     package var nodeCount: Int { features.count }
     /// Leaves of all trees.
-    package var leafCount: Int { leafStarts.count - 1 }
+    package var leafCount: Int { leafStarts.isEmpty ? leafValues.count : leafStarts.count - 1 }
+    /// Whether leaf i has value i, and no other.
+    var haveLeavesOneValue: Bool { leafStarts.isEmpty }
 
-    /// Makes room for so many nodes and leaves.
+    /// The places of a leaf's values in `leafValues`.
+    package func values(ofLeaf leaf: Int) -> Range<Int> {
+        leafStarts.isEmpty ? leaf..<leaf + 1 : Int(leafStarts[leaf])..<Int(leafStarts[leaf + 1])
+    }
+
+    /// The target of one of the leaf's values.
+    package func target(ofValue place: Int, leaf: Int) -> Int {
+        if !leafTargets.isEmpty { return Int(leafTargets[place]) }
+        return leafStarts.isEmpty ? 0 : place - Int(leafStarts[leaf])
+    }
+
+    /// Nil for a tree whose nodes have children.
+    package func symmetric(tree: Int) -> SymmetricTree? {
+        guard symmetricTrees.indices.contains(tree), symmetricTrees[tree].levels > 0 else {
+            return nil
+        }
+        return symmetricTrees[tree]
+    }
+
+    /// Makes room for so many nodes and leaves of one value.
     package mutating func reserve(nodes: Int, leaves: Int) {
         features.reserveCapacity(nodes)
         thresholds.reserveCapacity(nodes)
         rules.reserveCapacity(nodes)
         left.reserveCapacity(nodes)
         right.reserveCapacity(nodes)
-        leafStarts.reserveCapacity(leaves + 1)
         leafValues.reserveCapacity(leaves)
+    }
+
+    /// Makes room for the whole of a file of which this is what the first `done` of `total` bytes
+    /// hold; some more, as trees differ.
+    package mutating func reserve(done: Int, total: Int) {
+        let times = Double(total) / Double(max(1, done)) * 1.03
+        func whole(_ count: Int) -> Int { Int(min(Double(Int32.max), Double(count) * times)) }
+        reserve(nodes: whole(nodeCount), leaves: whole(leafValues.count))
+        if !leafStarts.isEmpty { leafStarts.reserveCapacity(whole(leafStarts.count)) }
+        if !leafTargets.isEmpty { leafTargets.reserveCapacity(whole(leafTargets.count)) }
     }
 
     /// Adds a node; the children may come later. Returns its index.
@@ -176,16 +242,55 @@ package struct TreeEnsemble: Sendable, Equatable {
     /// Adds a leaf that gives one value to one target. Returns its index.
     @discardableResult
     package mutating func addLeaf(_ value: Double, target: Int = 0) -> Int {
-        leafValues.append(LeafValue(target: target, value: value))
-        leafStarts.append(Int32(clamping: leafValues.count))
-        return leafCount - 1
+        add(value, target: target, place: 0)
+        return endLeaf(values: 1)
     }
 
     /// Adds a leaf that gives values to several targets, each named once, or to none.
     @discardableResult
     package mutating func addLeaf(_ values: some Sequence<LeafValue>) -> Int {
-        leafValues.append(contentsOf: values)
-        leafStarts.append(Int32(clamping: leafValues.count))
+        var count = 0
+        for value in values {
+            add(value.value, target: Int(value.target), place: count)
+            count += 1
+        }
+        return endLeaf(values: count)
+    }
+
+    /// Adds a leaf that gives to targets 0, 1, ... in turn.
+    @discardableResult
+    package mutating func addLeaf(dense values: some Collection<Double>) -> Int {
+        for (place, value) in values.enumerated() { add(value, target: place, place: place) }
+        return endLeaf(values: values.count)
+    }
+
+    private mutating func add(_ value: Double, target: Int, place: Int) {
+        let target = Int32(clamping: target)
+        if leafTargets.isEmpty, Int(target) != place { nameTargets(next: place) }
+        leafValues.append(value)
+        if !leafTargets.isEmpty || Int(target) != place { leafTargets.append(target) }
+    }
+
+    /// From here on each value has its target written down.
+    ///
+    /// - Parameter next: values that the leaf at hand has so far.
+    private mutating func nameTargets(next: Int) {
+        leafTargets.reserveCapacity(leafValues.capacity)
+        let ended = leafStarts.isEmpty ? leafValues.count - next : leafCount
+        for leaf in 0..<ended {
+            for place in 0..<values(ofLeaf: leaf).count {
+                leafTargets.append(Int32(clamping: place))
+            }
+        }
+        for place in 0..<next { leafTargets.append(Int32(clamping: place)) }
+    }
+
+    private mutating func endLeaf(values count: Int) -> Int {
+        if leafStarts.isEmpty, count != 1 {
+            leafStarts.reserveCapacity(leafValues.capacity + 1)
+            for leaf in 0...(leafValues.count - count) { leafStarts.append(Int32(clamping: leaf)) }
+        }
+        if !leafStarts.isEmpty { leafStarts.append(Int32(clamping: leafValues.count)) }
         return leafCount - 1
     }
 
@@ -196,12 +301,43 @@ package struct TreeEnsemble: Sendable, Equatable {
 
     /// Adds a set of categories. Returns its index.
     package mutating func addSet(_ categories: some Sequence<Int64>) -> Int {
-        sets.append(categories.sorted())
+        addSet(CategorySet(categories))
+    }
+
+    /// Adds a set of categories. Returns its index.
+    package mutating func addSet(_ set: CategorySet) -> Int {
+        sets.append(set)
         return sets.count - 1
     }
 
     /// Adds a tree.
-    package mutating func addTree(root: Child) { roots.append(Self.word(root)) }
+    package mutating func addTree(root: Child) {
+        roots.append(Self.word(root))
+        if !symmetricTrees.isEmpty {
+            symmetricTrees.append(SymmetricTree(levels: 0, firstLeaf: 0))
+        }
+    }
+
+    /// Adds a tree whose nodes ask the same in each level, the root's first. Its leaves, as many as
+    /// the levels can tell apart, lie side by side from `firstLeaf` on.
+    package mutating func addSymmetricTree(_ levels: [Level], firstLeaf: Int) {
+        guard !levels.isEmpty else { return addTree(root: .leaf(firstLeaf)) }
+        if symmetricTrees.isEmpty {
+            symmetricTrees = roots.map { _ in SymmetricTree(levels: 0, firstLeaf: 0) }
+        }
+        roots.append(Self.word(.node(nodeCount)))
+        symmetricTrees.append(
+            SymmetricTree(
+                levels: Int32(clamping: levels.count), firstLeaf: Int32(clamping: firstLeaf)))
+        for level in levels {
+            features.append(Int32(clamping: level.feature))
+            thresholds.append(level.threshold)
+            rules.append(
+                Rule(reading: nil, comparison: level.comparison, missing: level.missing))
+            left.append(level.isUpperWhenTrue ? 1 : 0)
+            right.append(level.isUpperWhenTrue ? 0 : 1)
+        }
+    }
 
     /// A negative index becomes one that no ensemble has.
     private static func word(_ child: Child) -> Int32 {

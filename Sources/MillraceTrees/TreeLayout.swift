@@ -10,7 +10,8 @@ package final class TreeLayout: Sendable {
         case portable
     }
 
-    let featureCount: Int
+    /// Features from the first up to the last that is asked for.
+    let viewCount: Int
     let targetCount: Int
     let leaves: LaidOutLeaves
     let walks: WalkLayout
@@ -51,29 +52,35 @@ package final class TreeLayout: Sendable {
     /// Refuses circles, nodes and leaves with two parents, and indices out of range.
     package init(_ ensemble: TreeEnsemble, loops: Loops = .best) throws(TreeError) {
         try TreeChecks.check(ensemble)
-        featureCount = ensemble.featureCount
         targetCount = ensemble.targetCount
         treeCount = ensemble.roots.count
         let questions = NodeQuestions(ensemble)
-        leaves = LaidOutLeaves(ensemble, leafOfTree: Self.leafOfTree(ensemble))
-        walks = WalkLayout(questions)
-        blocks =
+        viewCount =
+            1
+            + max(
+                questions.table.columns.reduce(-1) { max($0, $1.feature) },
+                ensemble.linearLeaves.values.lazy.flatMap(\.terms).reduce(-1) {
+                    max($0, Int($1.feature))
+                })
+        let sets = LaidOutSets(ensemble.sets)
+        let giving = LaidOutLeaves.giving(ensemble)
+        let blocks =
             loops == .best && ct_has_blocks()
-            ? BlockLayout(questions, depths: walks.depths, leaves: leaves) : nil
+            ? BlockLayout(questions, sets: sets, giving: giving) : nil
+        self.blocks = blocks
         rows = blocks.flatMap { RowLayout($0) }
+        // What is scored in blocks is walked for few rows, unless there is a way for those too.
+        let areBlocksWalked = rows == nil
+        func isWalked(_ tree: Int) -> Bool { areBlocksWalked || blocks?.isHere[tree] != true }
+        walks = WalkLayout(questions, sets: sets, isWalked: isWalked)
+        leaves = LaidOutLeaves(
+            ensemble, giving: giving,
+            keepsValues: ensemble.roots.indices.contains(where: isWalked))
         runs = Self.runs(blocks, walks)
         divisor = ensemble.aggregate == .average ? Double(max(1, treeCount)) : 1
         scale = ensemble.scale
         addsBaseFirst = ensemble.basePlace == .first
         base = ensemble.base.isEmpty ? nil : Base(ensemble.base, ensemble.summing)
-    }
-
-    private static func leafOfTree(_ ensemble: TreeEnsemble) -> [Int] {
-        ensemble.roots.map { root in
-            var place = root
-            while place >= 0 { place = ensemble.left[Int(place)] }
-            return Int(~place)
-        }
     }
 
     private static func runs(_ blocks: BlockLayout?, _ walks: WalkLayout) -> [Run] {

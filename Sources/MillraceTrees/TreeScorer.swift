@@ -48,7 +48,7 @@ internal import CTrees
         unsafe blocks = layout.blocks?.wall ?? ct_block_trees()
         unsafe narrowColumns = layout.blocks?.columns.wall ?? ct_columns()
         unsafe rowTrees = layout.rows?.wall ?? ct_row_trees()
-        unsafe views = AlignedArray(repeating: unsafe ct_view(), count: layout.featureCount)
+        unsafe views = AlignedArray(repeating: unsafe ct_view(), count: layout.viewCount)
         walksSomeOfBlock = layout.runs.contains { !$0.isInBlocks }
         // Trees that are single leaves have no column, but a place where they would look.
         wideBytes =

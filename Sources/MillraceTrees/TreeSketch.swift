@@ -24,6 +24,8 @@ struct TreeSketch {
     private(set) var leaves: [Int] = []
     /// Nodes that ask for a set.
     private(set) var memberCount = 0
+    /// The first node of each level.
+    private(set) var levels: [Int] = []
 
     /// A leaf's number is a byte.
     private static let depthMax = 8
@@ -46,16 +48,23 @@ struct TreeSketch {
     }
 
     /// Nil where the tree is too large for a block.
-    init?(_ questions: NodeQuestions, root: Int32) {
-        self.root = root
+    init?(_ questions: NodeQuestions, tree: Int) {
+        root = questions.ensemble.roots[tree]
+        if let symmetric = questions.ensemble.symmetric(tree: tree) {
+            depth = Int(symmetric.levels)
+            guard depth <= Self.depthMax else { return nil }
+            shape = CT_OBLIVIOUS
+            levels = (0..<depth).map { Int(root) + $0 }
+            let below = questions.bitsBelow(symmetric, root: root)
+            leaves = (0..<1 << depth).map { Int(symmetric.firstLeaf) + ($0 ^ below) }
+            return
+        }
         // A node waits with its parent's place and side until its place is known.
         var waiting: [(place: Int32, parent: Int, isRight: Bool, depth: Int)] = [
             (root, -1, false, 0)
         ]
         var deepest = 0
         var shallowest = Int.max
-        // The first node of each level.
-        var levels: [Int] = []
         var isOblivious = true
         while let (place, parent, isRight, depth) = waiting.popLast() {
             if parent >= 0, isRight {

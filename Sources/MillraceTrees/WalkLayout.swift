@@ -1,6 +1,6 @@
 internal import CTrees
 
-/// All trees as walks: nodes level by level, children side by side.
+/// Trees as walks: nodes level by level, children side by side.
 final class WalkLayout: Sendable {
     let isWide: Bool
     let columns: LaidOutColumns
@@ -10,46 +10,40 @@ final class WalkLayout: Sendable {
     private let wide: AlignedArray<ct_node32>
     private let roots: AlignedArray<UInt32>
     private let leafOf: AlignedArray<UInt32>
-    /// Empty where no node looks categories up.
-    private let sets: AlignedArray<ct_set>
-    private let setWords: AlignedArray<UInt64>
+    private let sets: LaidOutSets
+    /// Whether some node looks categories up.
+    private let looksUp: Bool
 
-    init(_ questions: NodeQuestions) {
+    /// - Parameter isWalked: by tree; the others have no nodes here.
+    init(_ questions: NodeQuestions, sets: LaidOutSets, isWalked: (Int) -> Bool) {
         let ensemble = questions.ensemble
         let table = questions.table
         isWide =
             table.greatestRank >= Int(CT_HIGH16) || table.columns.count > Int(CT_SET16)
             || ensemble.sets.count >= Int(CT_HIGH16)
-        columns = LaidOutColumns(
-            table.columns, sets: ensemble.sets, comparing: ensemble.comparing)
-        (sets, setWords) = Self.sets(ensemble, table)
-        var builder = Builder(questions, isWide: isWide)
+        columns = LaidOutColumns(table.columns, sets: sets, comparing: ensemble.comparing)
+        self.sets = sets
+        looksUp = table.isLookedUp.contains(true)
         roots = AlignedArray(repeating: 0, count: ensemble.roots.count)
         depths = AlignedArray(repeating: 0, count: ensemble.roots.count)
+        let areAllWalked = ensemble.roots.indices.allSatisfy(isWalked)
+        var builder = Builder(
+            questions, isWide: isWide, capacity: areAllWalked ? Self.places(ensemble) : 0)
         for tree in ensemble.roots.indices {
             roots[tree] = UInt32(clamping: builder.count)
-            depths[tree] = builder.add(ensemble.roots[tree])
+            if isWalked(tree) { depths[tree] = builder.add(tree) }
         }
-        narrow = builder.narrow
-        wide = builder.wide
-        leafOf = builder.leafOf
+        narrow = AlignedArray(builder.narrow, or: ct_node16())
+        wide = AlignedArray(builder.wide, or: ct_node32())
+        leafOf = AlignedArray(builder.leafOf, or: 0)
     }
 
-    /// Sets that are looked up by category; the others are empty.
-    private static func sets(
-        _ ensemble: TreeEnsemble, _ table: ColumnTable
-    ) -> (AlignedArray<ct_set>, AlignedArray<UInt64>) {
-        guard table.isLookedUp.contains(true) else {
-            return (AlignedArray([], or: ct_set()), AlignedArray([], or: 0))
+    /// Nodes and leaves of all trees, each by itself.
+    private static func places(_ ensemble: TreeEnsemble) -> Int {
+        ensemble.roots.indices.reduce(ensemble.nodeCount + ensemble.leafCount) { sum, tree in
+            let levels = Int(ensemble.symmetric(tree: tree)?.levels ?? 0)
+            return sum + (1 << levels) - 1 - levels
         }
-        var sets: [ct_set] = []
-        var words: [UInt64] = []
-        for (set, isLookedUp) in zip(ensemble.sets, table.isLookedUp) {
-            let bits = isLookedUp ? LaidOutColumns.bits(set) : []
-            sets.append(ct_set(first_word: words.count, words: UInt32(clamping: bits.count)))
-            words += bits
-        }
-        return (AlignedArray(sets, or: ct_set()), AlignedArray(words, or: 0))
     }
 
     /// Memory of the tree's nodes and what its leaves lead to.
@@ -67,60 +61,53 @@ final class WalkLayout: Sendable {
         unsafe wall.roots = UnsafePointer(roots.base)
         unsafe wall.depths = UnsafePointer(depths.base)
         unsafe wall.leaf_of = UnsafePointer(leafOf.base)
-        if sets.count > 0 {
-            unsafe wall.sets = UnsafePointer(sets.base)
-            unsafe wall.set_words = UnsafePointer(setWords.base)
+        if looksUp {
+            unsafe wall.sets = UnsafePointer(sets.places.base)
+            unsafe wall.set_words = UnsafePointer(sets.words.base)
         }
         return unsafe wall
     }
 
-    private struct Builder {
+    private struct Builder: ~Copyable {
         let questions: NodeQuestions
         let isWide: Bool
-        let narrow: AlignedArray<ct_node16>
-        let wide: AlignedArray<ct_node32>
-        let leafOf: AlignedArray<UInt32>
+        private(set) var narrow: AlignedList<ct_node16>
+        private(set) var wide: AlignedList<ct_node32>
+        private(set) var leafOf: AlignedList<UInt32>
+        /// Places given away; all those of a level are, before their nodes are written in turn.
         private(set) var count = 0
-        /// Nodes of the tree at hand, and where they go.
-        private var level: [(place: Int32, at: Int)] = []
-        private var below: [(place: Int32, at: Int)] = []
+        /// The tree's level at hand, and the one below it.
+        private var level: [Int32] = []
+        private var below: [Int32] = []
 
-        init(_ questions: NodeQuestions, isWide: Bool) {
+        init(_ questions: NodeQuestions, isWide: Bool, capacity: Int) {
             self.questions = questions
             self.isWide = isWide
-            let total = questions.ensemble.nodeCount + questions.ensemble.leafCount
-            narrow = AlignedArray(repeating: ct_node16(), count: isWide ? 0 : total)
-            wide = AlignedArray(repeating: ct_node32(), count: isWide ? total : 0)
-            leafOf = AlignedArray(repeating: 0, count: total)
+            narrow = AlignedList(capacity: isWide ? 0 : capacity)
+            wide = AlignedList(capacity: isWide ? capacity : 0)
+            leafOf = AlignedList(capacity: capacity)
         }
 
         /// Adds a tree; its depth.
-        mutating func add(_ root: Int32) -> UInt32 {
-            level = [(root, count)]
+        mutating func add(_ tree: Int) -> UInt32 {
+            let root = questions.ensemble.roots[tree]
             count += 1
+            if let symmetric = questions.ensemble.symmetric(tree: tree) {
+                return add(symmetric, root: root)
+            }
+            level = [root]
             var depth: UInt32 = 0
             while !level.isEmpty {
                 below.removeAll(keepingCapacity: true)
-                for (place, at) in level {
+                for place in level {
                     guard place >= 0 else {
-                        set(at, child: at, column: 0, rank: nil)
-                        leafOf[at] = UInt32(clamping: ~place)
+                        addLeaf(~place)
                         continue
                     }
-                    let node = Int(place)
-                    let column = questions.column(of: node)
-                    if let index = questions.table.set(
-                        questions.question(of: node), column: column)
-                    {
-                        let mark = isWide ? Int(CT_SET32) : Int(CT_SET16)
-                        set(at, child: count, column: column | mark, rank: index)
-                    } else {
-                        set(at, child: count, column: column, rank: questions.rank(of: node))
-                    }
-                    let children = questions.children(of: node)
-                    below.append((children.below, count))
-                    below.append((children.above, count + 1))
-                    count += 2
+                    addNode(Int(place))
+                    let children = questions.children(of: Int(place))
+                    below.append(children.below)
+                    below.append(children.above)
                 }
                 swap(&level, &below)
                 if !level.isEmpty { depth += 1 }
@@ -128,16 +115,48 @@ final class WalkLayout: Sendable {
             return depth
         }
 
-        /// - Parameter rank: nil is one that no bin reaches.
-        private func set(_ at: Int, child: Int, column: Int, rank: Int?) {
-            if isWide {
-                wide[at] = ct_node32(
-                    child: UInt32(clamping: child), column: UInt32(clamping: column),
-                    rank: rank.map { UInt32(clamping: $0) } ?? .max)
+        private mutating func add(_ tree: TreeEnsemble.SymmetricTree, root: Int32) -> UInt32 {
+            for level in 0..<Int(tree.levels) {
+                for _ in 0..<1 << level { addNode(Int(root) + level) }
+            }
+            let below = questions.bitsBelow(tree, root: root)
+            for answers in 0..<1 << Int(tree.levels) {
+                addLeaf(tree.firstLeaf &+ Int32(clamping: answers ^ below))
+            }
+            return UInt32(clamping: tree.levels)
+        }
+
+        /// At the next place; its children get the next two that are free.
+        private mutating func addNode(_ node: Int) {
+            let column = questions.column(of: node)
+            if let index = questions.table.set(questions.question(of: node), column: column) {
+                let mark = isWide ? Int(CT_SET32) : Int(CT_SET16)
+                append(child: count, column: column | mark, rank: index)
             } else {
-                narrow[at] = ct_node16(
-                    child: UInt32(clamping: child), column: UInt16(clamping: column),
-                    rank: rank.map { UInt16(clamping: $0) } ?? .max)
+                append(child: count, column: column, rank: questions.rank(of: node))
+            }
+            count += 2
+            leafOf.append(0)
+        }
+
+        /// At the next place.
+        private mutating func addLeaf(_ leaf: Int32) {
+            append(child: leafOf.count, column: 0, rank: nil)
+            leafOf.append(UInt32(clamping: leaf))
+        }
+
+        /// - Parameter rank: nil is one that no bin reaches.
+        private mutating func append(child: Int, column: Int, rank: Int?) {
+            if isWide {
+                wide.append(
+                    ct_node32(
+                        child: UInt32(clamping: child), column: UInt32(clamping: column),
+                        rank: rank.map { UInt32(clamping: $0) } ?? .max))
+            } else {
+                narrow.append(
+                    ct_node16(
+                        child: UInt32(clamping: child), column: UInt16(clamping: column),
+                        rank: rank.map { UInt16(clamping: $0) } ?? .max))
             }
         }
     }

@@ -24,7 +24,10 @@ final class Deliveries {
         shared.flow.withLock { $0.retryWrites() }
         shared.writeReady()
         if let transactions = shared.transactions { commitIfDue(transactions) }
-        let (canPurge, canRestart) = shared.flow.withLock { ($0.canPurgeSink, $0.canRestartSink) }
+        let (canPurge, canRestart) = shared.flow.withLock { flow in
+            if flow.isRecovered { shared.status.withLock { $0.sinkProblem = nil } }
+            return (flow.canPurgeSink, flow.canRestartSink)
+        }
         if canPurge, !isPurged {
             shared.sink.purge()
             isPurged = true
@@ -54,7 +57,6 @@ final class Deliveries {
             guard let offsets = shared.flow.withLock({ $0.beginCommit() }) else { return }
             try transactions.sink.commit(offsets.map(\.frontier), as: member)
             shared.flow.withLock { $0.committed(offsets) }
-            shared.status.withLock { $0.sinkProblem = nil }
             shared.writeReady()
         } catch {
             // Usual in a rebalance: the group has gone on.
@@ -99,9 +101,6 @@ final class Deliveries {
                 [("partition", String(partition)), ("error", reason)])
             shared.status.withLock { $0.sinkProblem = reason }
         }
-        if shared.transactions == nil, rewinding.isEmpty, finished.count > 0 {
-            shared.status.withLock { $0.sinkProblem = nil }
-        }
     }
 
     private func restart() -> Bool {
@@ -115,7 +114,6 @@ final class Deliveries {
         }
         shared.flow.withLock { $0.sinkRestarted(nowNs: shared.now()) }
         if shared.transactions == nil {
-            shared.status.withLock { $0.sinkProblem = nil }
             shared.log(.warning, "output client made again after a fatal error")
         } else {
             shared.log(.info, "transaction thrown away, the next one is open")

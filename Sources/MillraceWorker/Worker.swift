@@ -6,6 +6,7 @@ internal import Synchronization
 package final class Worker: Sendable {
     let shared: WorkerShared
     let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    private let troubles: @Sendable () -> [String]
     let lanes: [Lane]
     private let threads = Mutex<Threads?>(nil)
 
@@ -27,11 +28,14 @@ package final class Worker: Sendable {
         package let append: AppendPlan
         /// Throws while the topics are not as they must be; retriable errors are tried again.
         package let verifyTopics: @Sendable () throws(ServiceError) -> Void
+        /// What else keeps a worker that has started from its work, a line each.
+        package let troubles: @Sendable () -> [String]
 
         package init(
             source: any Source, sink: any Sink, transactions: Transactions? = nil,
             format: any Format, model: any Model, features: FeaturePlan, append: AppendPlan,
-            verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void
+            verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void,
+            troubles: @escaping @Sendable () -> [String] = { [] }
         ) {
             self.source = source
             self.sink = sink
@@ -41,6 +45,7 @@ package final class Worker: Sendable {
             self.features = features
             self.append = append
             self.verifyTopics = verifyTopics
+            self.troubles = troubles
         }
     }
 
@@ -52,6 +57,7 @@ package final class Worker: Sendable {
             source: parts.source, sink: parts.sink, transactions: parts.transactions,
             settings: settings, clock: clock, log: log)
         verifyTopics = parts.verifyTopics
+        troubles = parts.troubles
         var lanes: [Lane] = []
         for index in 0..<max(1, settings.lanes) {
             lanes.append(try Self.makeLane(index, parts, shared))
@@ -143,7 +149,8 @@ package final class Worker: Sendable {
 
     /// Whether the worker does its job; see `Health`.
     package var health: Health {
-        shared.status.withLock { status in
+        let troubles = troubles()
+        return shared.status.withLock { status in
             var missing: [String] = []
             if let problem = status.startProblem { missing.append(problem) }
             if status.hasEnded || shared.isStopRequested.load(ordering: .acquiring) {
@@ -153,6 +160,8 @@ package final class Worker: Sendable {
             }
             if let problem = status.sourceProblem { missing.append("input: \(problem)") }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
+            // The start's own problem says the same.
+            if status.startProblem == nil { missing += troubles }
             if let problem = shared.settings.engineProblem() { missing.append(problem) }
             // Lanes hold for the same reason most of the time.
             for reason in Set(status.holds.values).sorted() {

@@ -49,11 +49,13 @@ extension WorkerShared {
             refuse(record, of: write.batch, reason)
         }
         log(.error, "output failed: \(error)")
-        status.withLock { $0.sinkProblem = error.description }
-        return flow.withLock { flow in
+        let finished = flow.withLock { flow in
             flow.breakSink(nowNs: now())
             return flow.wrote(write, written)
         }
+        // After it is broken: until then the delivery thread would take the problem for solved.
+        status.withLock { $0.sinkProblem = error.description }
+        return finished
     }
 
     private func release(_ batch: Batch) {

@@ -114,13 +114,7 @@ extension KafkaSettings {
     /// The Kafka side of a pipeline file.
     init(_ file: PipelineFile) {
         self.init(topic: file.source.topic, group: file.source.group)
-        func properties(_ scope: KafkaProperties.Scope) -> Properties {
-            file.kafka.properties.filter { $0.scope == scope }
-                .map { (name: $0.name, value: $0.value.revealed) }
-        }
-        common = properties(.common)
-        consumer = properties(.consumer)
-        producer = properties(.producer)
+        take(file.kafka)
         start = Start(rawValue: file.source.start.rawValue) ?? .earliest
         sinkTopic = file.sink.topic
         partitioning = Partitioning(rawValue: file.sink.partitioning.rawValue) ?? .preserve
@@ -131,5 +125,16 @@ extension KafkaSettings {
             transactionalId = "\(file.name)-\(file.instance ?? InstanceName.own)"
             isInstanceNamed = file.instance != nil
         }
+    }
+
+    /// The properties of both clients.
+    mutating func take(_ kafka: KafkaProperties) {
+        func properties(_ scope: KafkaProperties.Scope) -> Properties {
+            kafka.properties.filter { $0.scope == scope }
+                .map { (name: $0.name, value: $0.value.revealed) }
+        }
+        common = properties(.common)
+        consumer = properties(.consumer)
+        producer = properties(.producer)
     }
 }

@@ -34,7 +34,9 @@ enum ConnectCheck {
                 add(problem)
             }
         } catch {
-            found.append(file.complaint(at: file.source.topicPlace, error.description))
+            found.append(
+                file.complaint(
+                    at: file.source.topicPlace, file.kafka.redacting(error.description)))
         }
         return found
     }

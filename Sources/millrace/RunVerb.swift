@@ -18,6 +18,7 @@ extension Verb {
             guard arguments.operands.count == 1 else {
                 throw CommandError(.usage, "run needs one pipeline file")
             }
+            CoreFiles.forbid()
             Signals.block()
             let summary = RunSummary()
             let form = try arguments.logForm()

@@ -14,6 +14,7 @@ final class RunningPipeline: Sendable {
     private let stopFlag: StopFlag
     private let source: KafkaSource
     private let sink: KafkaSink
+    private let logins: LoginWatch
     private let notifier = ServiceNotifier(environment: Environment.variables)
 
     /// Reads and checks the file; complaints go to stderr.
@@ -36,6 +37,8 @@ final class RunningPipeline: Sendable {
         log: Log
     ) throws(CommandError) {
         self.pipeline = pipeline
+        let redaction = Redaction(pipeline.file.kafka)
+        let log = redaction.over(log)
         self.log = log
         let stopFlag = StopFlag()
         self.stopFlag = stopFlag
@@ -51,19 +54,27 @@ final class RunningPipeline: Sendable {
             if let bad = kafka.knownBadPair() { throw bad }
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
-            let (settings, start) = (kafka, StartState())
+            let start = StartState()
             let transactions = Self.transactionPolicy(file).map {
                 Transactions(source: source, sink: sink, policy: $0)
             }
             self.source = source
             self.sink = sink
+            let logins = LoginWatch(
+                kafka, file.kafka, source: source, sink: sink, redaction: redaction, log: log)
+            self.logins = logins
             worker = try Self.makeWorker(
                 pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
                 sink: sink, transactions: transactions, journal: journal,
                 verifyTopics: { () throws(ServiceError) in
-                    try Self.verifyTopics(settings, start, stopFlag, log: log)
+                    do throws(ServiceError) {
+                        let settings = logins.currentSettings()
+                        try Self.verifyTopics(settings, start, stopFlag, log: log)
+                    } catch {
+                        throw error.redacted(by: redaction)
+                    }
                 },
-                log: log)
+                troubles: { logins.troubles }, log: log)
         } catch {
             throw CommandError(
                 error.isRetriable ? .unavailable : .badData, file.kafka.redacting(error.description)
@@ -117,7 +128,8 @@ final class RunningPipeline: Sendable {
     private static func makeWorker(
         _ pipeline: CheckedPipeline, settings: WorkerSettings, source: any Source,
         sink: any Sink, transactions: Transactions?, journal: CrashJournal?,
-        verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void, log: Log
+        verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void,
+        troubles: @escaping @Sendable () -> [String], log: Log
     ) throws(ServiceError) -> Worker {
         let watchdog = LoadWatchdog(pipeline.file.model)
         defer { watchdog.end() }
@@ -132,7 +144,7 @@ final class RunningPipeline: Sendable {
                     source: source, sink: sink, transactions: transactions,
                     format: parts.0, model: parts.1,
                     features: pipeline.features, append: pipeline.append,
-                    verifyTopics: verifyTopics),
+                    verifyTopics: verifyTopics, troubles: troubles),
                 settings: settings, log: log)
         } catch {
             throw ServiceError(
@@ -186,7 +198,9 @@ final class RunningPipeline: Sendable {
             throw CommandError(.unavailable, error.description)
         }
         notifier.begin(worker)
+        logins.begin()
         let outcome = worker.join()
+        logins.end()
         notifier.end()
         server?.close()
         return try end(outcome)

@@ -13,7 +13,7 @@ private final class RowCodec: BatchCodec {
 
     func read(_ batch: Batch) {
         features.rowCount = 0
-        for index in unsafe 0..<batch.count where unsafe batch.results[index].state == .taken {
+        for index in 0..<batch.count where unsafe batch.results[index].state == .taken {
             features.recordOfRow[features.rowCount] = Int32(index)
             features.rowCount += 1
         }

@@ -26,7 +26,7 @@ struct ServiceUnitTests {
     @Test func theServiceIsLockedUp() throws {
         let judged = try Tool.run(
             "systemd-analyze",
-            ["security", "--offline=true", "--no-pager", "--threshold=20", Self.unit])
+            ["security", "--offline=true", "--no-pager", "--threshold=12", Self.unit])
         #expect(judged.status == 0, "\(judged.text)")
         #expect(judged.text.contains("Overall exposure level"))
     }

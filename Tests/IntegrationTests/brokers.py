@@ -57,19 +57,23 @@ def own_cluster_missing():
 class Cluster:
     """One broker of our own."""
 
-    def __init__(self, name, *options):
+    def __init__(self, name, *options, environment=None):
         self.folder = scratch() / f"kafka-{name}"
+        self._environment = os.environ | (environment or {})
         atexit.register(self.stop)
         done = self.tool("up", self.folder, *options)
         values = dict(line.split("=", 1) for line in done.splitlines() if "=" in line)
         self.bootstrap = values["BOOTSTRAP"]
         self.secure_bootstrap = values.get("SECURE_BOOTSTRAP")
         self.certificate = values.get("CA")
+        self.proxied_bootstrap = values.get("PROXIED_BOOTSTRAP")
+        self.proxied_target = values.get("PROXIED_TARGET")
 
     def tool(self, *arguments):
         """Runs the `kafka` tool; returns what it prints."""
         command = [str(shared_folder() / "kafka" / "kafka"), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180,
+                              env=self._environment)
         if done.returncode:
             raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -92,7 +96,7 @@ class NamedCluster:
 _clusters = {}
 
 
-def cluster(name="shared", *options):
+def cluster(name="shared", *options, make=Cluster):
     """The cluster of that name, started once a run; the test is skipped where it cannot be.
     Only `shared` may be the one of KAFKA_BOOTSTRAP: others are killed, paused and filled."""
     if name not in _clusters:
@@ -102,7 +106,7 @@ def cluster(name="shared", *options):
         elif reason := own_cluster_missing():
             raise unittest.SkipTest(reason)
         else:
-            _clusters[name] = Cluster(name, *options)
+            _clusters[name] = make(name, *options)
     return _clusters[name]
 
 

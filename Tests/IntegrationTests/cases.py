@@ -8,6 +8,7 @@ import numpy
 import bench_data
 import brokers
 import records
+import secure
 from records import new_name
 from worker import Worker, pipeline
 
@@ -32,9 +33,9 @@ class BrokerCase(unittest.TestCase):
     def topic(self, word, partitions, **config):
         return records.create_topic(self.bootstrap, new_name(word), partitions, **config)
 
-    def worker(self, content, *arguments, environment=None):
+    def worker(self, content, *arguments, environment=None, **more):
         """Starts a worker that is killed at the test's end where it still runs."""
-        worker = Worker(content, *arguments, environment=environment)
+        worker = Worker(content, *arguments, environment=environment, **more)
         self.addCleanup(worker.close)
         return worker
 
@@ -108,7 +109,7 @@ class SecureCase(BrokerCase):
     PARTITIONS = 4
 
     def setUp(self):
-        brokers.cluster(self.cluster_name, "--secure")
+        secure.secure_cluster()
         super().setUp()
         self.source = self.topic("in", self.PARTITIONS)
         self.sink = self.topic("out", self.PARTITIONS)

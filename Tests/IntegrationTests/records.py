@@ -92,22 +92,30 @@ class Watcher:
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
-        self.consumer = Consumer(QUIET | {
-            "bootstrap.servers": bootstrap, "group.id": "watcher", "enable.auto.commit": False})
+        self.consumer, self._all = (Consumer(QUIET | {
+            "bootstrap.servers": bootstrap, "group.id": "watcher", "enable.auto.commit": False,
+            "isolation.level": level}) for level in ("read_committed", "read_uncommitted"))
 
     def partitions(self, topic):
         return sorted(self.consumer.list_topics(topic, timeout=60).topics[topic].partitions)
 
-    def ends(self, topic):
-        """End offset by partition."""
-        return {p: wait_until(lambda p=p: self._end(topic, p), f"the end of {topic}[{p}]")[0]
-                for p in self.partitions(topic)}
+    def ends(self, topic, is_written=False):
+        """End offset by partition, for readers of what is committed or of all that is written."""
+        return {p: wait_until(lambda p=p: self._end(topic, p, is_written),
+                              f"the end of {topic}[{p}]")[0] for p in self.partitions(topic)}
 
-    def _end(self, topic, partition):
+    def unsettled(self, topic):
+        """The partitions where an open transaction holds readers up, each in words."""
+        readable, written = self.ends(topic), self.ends(topic, is_written=True)
+        return [f"{topic}[{p}] is readable to {readable[p]} of {end}"
+                for p, end in written.items() if readable[p] < end]
+
+    def _end(self, topic, partition, is_written):
         """The offset in a list; None while a new leader is not known yet."""
+        consumer = self._all if is_written else self.consumer
         try:
             place = TopicPartition(topic, partition)
-            return [self.consumer.get_watermark_offsets(place, timeout=60)[1]]
+            return [consumer.get_watermark_offsets(place, timeout=60)[1]]
         except KafkaException as failure:
             if not failure.args[0].retriable() and failure.args[0].code() not in (
                     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._TRANSPORT):
@@ -132,48 +140,65 @@ class Watcher:
 
     def close(self):
         self.consumer.close()
+        self._all.close()
+
+
+def scan(bootstrap, topic, isolation="read_committed", starts=None, ends=None, seconds=180):
+    """Gives the messages of all partitions from the offsets `starts`, or the beginning, up to where
+    they end; at least up to `ends`. The limit of time is for a read without progress."""
+    watcher = Watcher(bootstrap)
+    partitions = watcher.partitions(topic)
+    watcher.close()
+    consumer = Consumer(QUIET | {
+        "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
+        "enable.partition.eof": True, "isolation.level": isolation,
+        "auto.offset.reset": "earliest", "fetch.max.bytes": 16_000_000})
+    consumer.assign([TopicPartition(topic, p, (starts or {}).get(p, 0)) for p in partitions])
+    open_partitions = set(partitions)
+    deadline = time.monotonic() + seconds
+    try:
+        while open_partitions:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{topic} gave nothing new for {seconds} s")
+            for message in consumer.consume(10_000, 0.1):
+                partition = message.partition()
+                if message.error() is None:
+                    deadline = time.monotonic() + seconds
+                    yield message
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    # An open transaction ends what readers of committed records are given.
+                    if message.offset() >= (ends or {}).get(partition, 0):
+                        open_partitions.discard(partition)
+                else:
+                    raise AssertionError(f"reading {topic}: {message.error()}")
+    finally:
+        consumer.close()
 
 
 def read_all(bootstrap, topic, seconds=180):
     """All records of the topic, read committed: a list for each partition. Waits for transactions
     that are open when it begins."""
     watcher = Watcher(bootstrap)
-    ends = watcher.ends(topic)
-    partitions = list(ends)
+    ends = watcher.ends(topic, is_written=True)
     watcher.close()
-    consumer = Consumer(QUIET | {
-        "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
-        "enable.partition.eof": True, "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest", "fetch.max.bytes": 16_000_000})
-    consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-    found = [[] for _ in partitions]
-    open_partitions = set(partitions)
-    deadline = time.monotonic() + seconds
-    while open_partitions:
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{topic} could not be read in {seconds} s")
-        for message in consumer.consume(10_000, 0.5):
-            if message.error() is None:
-                found[message.partition()].append(Record(
-                    message.key(), message.value(), message.headers() or [],
-                    message.timestamp()[1], message.partition(), message.offset()))
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                # An open transaction ends what readers of committed records are given.
-                if message.offset() >= ends[message.partition()]:
-                    open_partitions.discard(message.partition())
-            else:
-                raise AssertionError(f"reading {topic}: {message.error()}")
-    consumer.close()
-    return found
+    found = {p: [] for p in ends}
+    for message in scan(bootstrap, topic, ends=ends, seconds=seconds):
+        found[message.partition()].append(Record(
+            message.key(), message.value(), message.headers() or [],
+            message.timestamp()[1], message.partition(), message.offset()))
+    return list(found.values())
 
 
 class Feed:
-    """Loads numbered records at a steady rate from a thread of its own until `stop`: number i has
-    the key i and the value `rows[i % len(rows)]` and goes to partition i % `partitions`."""
+    """Loads numbered records at a steady rate from a thread of its own until `stop`, or until there
+    are `limit`: number i has the key i and the value `rows[i % len(rows)]` and goes to partition
+    i % `partitions`; `make` makes others."""
 
-    def __init__(self, bootstrap, topic, partitions, rows, per_second):
+    def __init__(self, bootstrap, topic, partitions, rows, per_second, make=None, limit=None):
         self.count = 0
         self.failure = None
+        self._make = make or numbered
+        self._limit = limit
         self._rows, self._rate = rows, per_second
         self._topic, self._partitions = topic, partitions
         self._over = threading.Event()
@@ -186,13 +211,19 @@ class Feed:
             start = time.monotonic()
             while not self._over.wait(0.02):
                 due = int((time.monotonic() - start) * self._rate)
+                if self._limit is not None:
+                    due = min(due, self._limit)
                 while self.count < due and not self._over.is_set():
-                    put(self._producer, self._topic, numbered(
+                    put(self._producer, self._topic, self._make(
                         self.count, self._rows, self._partitions))
                     self.count += 1
                 self._producer.poll(0)
         except Exception as failure:  # told by stop(), in the test's own thread
             self.failure = failure
+
+    def abandon(self):
+        """Ends the load; what is on its way does not matter."""
+        self._over.set()
 
     def stop(self):
         """Ends the load; returns how many records the topic has now."""

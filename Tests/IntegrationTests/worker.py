@@ -70,19 +70,23 @@ def check(content, environment=None):
 
 
 class Worker:
-    """One process `millrace run`."""
+    """One process `millrace run`; `wrapper` is a command that becomes it, `before` is called in the
+    new process."""
 
-    def __init__(self, content, *arguments, environment=None):
+    def __init__(self, content, *arguments, environment=None, wrapper=(), before=None):
         self.started = time.monotonic()
         self.folder = pathlib.Path(
             subprocess.check_output(["mktemp", "-d", "-p", scratch()], text=True).strip())
         self.file = self.folder / "pipeline.yaml"
         self.file.write_text(json.dumps(content, indent=1))
+        if wrapper:  # it may become another user's
+            self.folder.chmod(0o755)
         self._log = open(self.folder / "stderr", "wb")
         self._out = open(self.folder / "stdout", "wb")
         self.process = subprocess.Popen(
-            [binary(), "run", self.file, *arguments], stdin=subprocess.DEVNULL, stdout=self._out,
-            stderr=self._log, env=os.environ | (environment or {}))
+            [*wrapper, binary(), "run", self.file, *arguments], stdin=subprocess.DEVNULL,
+            stdout=self._out, stderr=self._log, env=os.environ | (environment or {}),
+            preexec_fn=before)
         self._address = None
 
     # What it says

@@ -321,16 +321,27 @@ import Testing
         for leaves in ["99999999", "999999999999999999", "-5"] {
             #expect(try message("num_leaves", "num_leaves=\(leaves)").hasPrefix("invalid"))
         }
-        let words = String(repeating: "4294967295 ", count: 2_100_000)
+    }
+
+    /// 32 categories are 10 characters of the file, and 4 bytes here.
+    @Test func manyCategoriesTakeNoMoreThanTheirBits() throws {
+        let count = 2_100_000
+        let words = String(repeating: "4294967295 ", count: count)
         let lines = Self.sound.split(separator: "\n", omittingEmptySubsequences: false).map {
             line in
             line == "cat_boundaries=0 1"
                 ? "cat_boundaries=0 2100000"
                 : line == "cat_threshold=5" ? "cat_threshold=\(words)" : String(line)
         }
-        #expect(
-            message(of: lines.joined(separator: "\n")).contains(
-                "more than 16777216 categories in all sets"))
+        let file = BoosterFile(path: "m.txt", bytes: Array(lines.joined(separator: "\n").utf8))
+        let program = try LightGBMLoader.program(file)
+        let ensembles = program.steps.compactMap { step in
+            if case .trees(_, let ensemble) = step { ensemble } else { nil }
+        }
+        let set = try #require(ensembles.first?.sets.first)
+        #expect(set.count == count * 32)
+        #expect(set == CategorySet(words: repeatElement(.max, count: count)))
+        #expect(message(of: lines.joined(separator: "\n")) == "loads")
     }
 
     /// Bytes changed, taken away, doubled: refused or run, never a trap.

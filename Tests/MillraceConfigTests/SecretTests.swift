@@ -117,12 +117,42 @@ import Testing
             ])
         #expect(readHere().file != nil)
 
+        let unreadable = "3:55: cannot read 'password' for 'ssl.ca.location': it is not UTF-8 text"
         try Data([0x61, 0xFF]).write(to: URL(filePath: secret))
         try setMode(0o600, secret)
-        #expect(short(readHere().complaints) == ["3:55: 'password' is not UTF-8 text"])
+        #expect(short(readHere().complaints) == [unreadable])
         try Data("a\0b".utf8).write(to: URL(filePath: secret))
         try setMode(0o600, secret)
-        #expect(short(readHere().complaints) == ["3:55: 'password' is not UTF-8 text"])
+        #expect(short(readHere().complaints) == [unreadable])
+    }
+
+    @Test func filesAreReadAgain() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "millrace-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let secret = URL(filePath: folder.appending(path: "password").path)
+        try Data("first\n".utf8).write(to: secret)
+        let text = PipelineText.with {
+            $0.kafka =
+                "kafka: {bootstrap.servers: a, sasl.password: {file: password}, client.id: b}"
+        }
+        let outcome = PipelineReader.read(
+            bytes: Array(text.utf8), path: folder.appending(path: "p.yaml").path, environment: [:])
+        let kafka = try #require(outcome.file?.kafka)
+        #expect(kafka.hasFiles)
+        func values() -> [String] { kafka.readAgain().properties.map(\.value.revealed) }
+        #expect(values() == ["a", "first", "b"])
+        try Data(" second\n".utf8).write(to: secret)
+        #expect(values() == ["a", "second", "b"])
+        // What is being written, or is gone, changes nothing.
+        for unusable in ["", " \n", "a\0b"] {
+            try Data(unusable.utf8).write(to: secret)
+            #expect(values() == ["a", "first", "b"])
+        }
+        try FileManager.default.removeItem(at: secret)
+        #expect(values() == ["a", "first", "b"])
+        #expect(!"\(kafka.readAgain())".contains("first"))
     }
 
     private func setMode(_ mode: Int, _ path: String) throws {

@@ -141,6 +141,23 @@ struct FlowTransactionTests {
         #expect(flow.takeRewindsToSeek(nowNs: 100_000_000_000).map(\.offset) == [2])
     }
 
+    @Test("a commit without an answer that had come through leaves nothing to recover from")
+    func answerless() throws {
+        var flow = Self.makeFlow()
+        let writes = try Self.write(&flow, 0, 0..<2, epoch: flow.open(0))
+        _ = FlowTests.answer(&flow, writes[0])
+        #expect(flow.canCommit(nowNs: 100) == true)
+        _ = flow.beginCommit()
+        flow.breakSink(nowNs: 0)
+        flow.sinkRestarted(nowNs: 0)
+        _ = flow.takeRewindsToPause()
+        let rewind = try required(flow.takeRewindsToSeek(nowNs: 100_000_000_000).first)
+        #expect(rewind.offset == 0)
+        #expect(!flow.isRecovered)
+        flow.rewound(0, to: 2, epoch: rewind.epoch)
+        #expect(flow.isRecovered)
+    }
+
     @Test("a partition that is given back is drained when its records are committed")
     func revoke() throws {
         var flow = Self.makeFlow()

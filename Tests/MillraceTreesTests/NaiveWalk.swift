@@ -17,8 +17,8 @@ enum NaiveWalk {
         }
         var sums = ensemble.basePlace == .first ? base : base.map { _ in Number(0) }
         var isSet = base.map { _ in false }
-        for root in ensemble.roots {
-            for (target, value) in values(ensemble, leaf: leaf(ensemble, row, root), row) {
+        for tree in ensemble.roots.indices {
+            for (target, value) in values(ensemble, leaf: leaf(ensemble, row, tree), row) {
                 let value = Number(value)
                 switch ensemble.aggregate {
                 case .sum, .average: sums[target] += value
@@ -36,13 +36,19 @@ enum NaiveWalk {
         }
     }
 
-    private static func leaf(_ ensemble: TreeEnsemble, _ row: [Double], _ root: Int32) -> Int {
-        var place = root
-        while place >= 0 {
-            let node = Int(place)
+    private static func leaf(_ ensemble: TreeEnsemble, _ row: [Double], _ tree: Int) -> Int {
+        var place = ensemble.roots[tree]
+        func step(_ node: Int) -> Int32 {
             let isLeft = goesLeft(ensemble, node, row[Int(ensemble.features[node])])
-            place = isLeft ? ensemble.left[node] : ensemble.right[node]
+            return isLeft ? ensemble.left[node] : ensemble.right[node]
         }
+        if let symmetric = ensemble.symmetric(tree: tree) {
+            let number = (0..<Int(symmetric.levels)).reduce(0) { number, level in
+                number * 2 + Int(step(Int(place) + level))
+            }
+            return Int(symmetric.firstLeaf) + number
+        }
+        while place >= 0 { place = step(Int(place)) }
         return Int(~place)
     }
 
@@ -60,7 +66,7 @@ enum NaiveWalk {
         }
         let threshold = ensemble.thresholds[node]
         if let reading = rule.reading {
-            return ensemble.sets[Int(threshold)].contains { category in
+            return ensemble.sets[Int(threshold)].sorted.contains { category in
                 switch reading {
                 case .exact: x == Double(category)
                 case .truncated: x.rounded(.towardZero) == Double(category)
@@ -82,16 +88,17 @@ enum NaiveWalk {
     private static func values(
         _ ensemble: TreeEnsemble, leaf: Int, _ row: [Double]
     ) -> [(Int, Double)] {
-        let own = ensemble.leafValues[
-            Int(ensemble.leafStarts[leaf])..<Int(ensemble.leafStarts[leaf + 1])]
+        let own = ensemble.values(ofLeaf: leaf).map { place in
+            (ensemble.target(ofValue: place, leaf: leaf), ensemble.leafValues[place])
+        }
         if let linear = ensemble.linearLeaves[Int32(leaf)],
             !linear.terms.contains(where: { row[Int($0.feature)].isNaN })
         {
             let sum = linear.terms.reduce(linear.constant) { sum, term in
                 sum + term.coefficient * row[Int(term.feature)]
             }
-            return own.map { (Int($0.target), sum) }
+            return own.map { ($0.0, sum) }
         }
-        return own.map { (Int($0.target), $0.value) }
+        return own
     }
 }

@@ -60,13 +60,32 @@ struct RandomEnsemble {
         if isOblivious {
             var questions: [(Int, TreeEnsemble.Condition, TreeEnsemble.Missing)] = []
             for _ in 0..<depth { questions.append(question()) }
-            ensemble.addTree(root: oblivious(questions[...]))
+            if !addSymmetric(questions) { ensemble.addTree(root: oblivious(questions[...])) }
         } else {
             // Balanced or leaning to a side.
             let share = numbers.chance(0.3) ? 1 : Double.random(in: 0.5...1, using: &numbers)
             let target = numbers.below(ensemble.targetCount)
             ensemble.addTree(root: grown(depth, share: share, target: target))
         }
+    }
+
+    /// Half of those without sets by their levels alone.
+    private mutating func addSymmetric(
+        _ questions: [(Int, TreeEnsemble.Condition, TreeEnsemble.Missing)]
+    ) -> Bool {
+        var levels: [TreeEnsemble.Level] = []
+        for (feature, condition, missing) in questions {
+            guard case .compare(let comparison, let threshold) = condition else { return false }
+            levels.append(
+                TreeEnsemble.Level(
+                    feature: feature, comparison, threshold, missing: missing,
+                    isUpperWhenTrue: numbers.chance(0.5)))
+        }
+        guard numbers.chance(0.5) else { return false }
+        let firstLeaf = ensemble.leafCount
+        for _ in 0..<1 << levels.count { _ = leaf(target: 0) }
+        ensemble.addSymmetricTree(levels, firstLeaf: firstLeaf)
+        return true
     }
 
     private mutating func oblivious(

@@ -10,6 +10,22 @@ struct DeliveryTests {
         settings.batch = BatchPolicy(maxRecords: 8, maxBytes: 1 << 20, maxWaitNs: 0)
     }
 
+    @Test("the output's problem is over when what failed has gone to another worker")
+    func problemOfLostPartition() throws {
+        let rig = try Rig(partitions: 2, Self.small)
+        rig.sink.answer { $0.partition == 0 ? .fail(failure()) : .acknowledge }
+        rig.source.append(0, numbers(0..<10))
+        try rig.start()
+        try rig.wait("not ready") { rig.worker.health.missing.contains("output: refused (TEST)") }
+        // What goes well elsewhere does not end it.
+        rig.source.append(1, numbers(0..<10))
+        try rig.wait("the other goes on") { rig.source.partition(1).stored == 10 }
+        #expect(!rig.isReady())
+        rig.source.send(.lost([0]))
+        try rig.wait("ready") { rig.isReady() }
+        #expect(rig.stop() == .finished)
+    }
+
     @Test("a delivery failure reads again from the first unfinished record, in order")
     func replay() throws {
         // The broker takes the records again from the seek on that follows the repair.

@@ -38,6 +38,7 @@ private struct Options {
 
 private func report(_ seed: UInt64, _ violation: Violation) {
     print("seed \(seed): \(violation)")
+    fflush(nil)  // a long run is looked at while it runs
 }
 
 private func run(_ options: Options) -> Int32 {

@@ -36,9 +36,15 @@ final class Cluster {
             let offset = partitions[partition].end
             partitions[partition].records.append(
                 InputRecord(
-                    partition: Int32(partition), offset: offset, kind: drawKind(kinds)))
+                    partition: Int32(partition), offset: offset, kind: drawKind(kinds),
+                    padding: drawPadding(kinds)))
             partitions[partition].end = offset + 1
         }
+    }
+
+    private func drawPadding(_ kinds: Plan.KindShares) -> Int {
+        if kinds.hasHuge, world.random.chance(0.1) { return 200_000 + world.random.below(300_000) }
+        return kinds.padding == 0 ? 0 : world.random.below(kinds.padding)
     }
 
     private func drawKind(_ kinds: Plan.KindShares) -> InputRecord.Kind {

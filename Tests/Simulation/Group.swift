@@ -16,13 +16,17 @@ final class Group {
         fileprivate(set) var id = 0
         /// The coordinator has thrown it out; it may not know yet.
         fileprivate(set) var isEvicted = false
+        /// When it hears that it was thrown out.
+        fileprivate var learnsAtNs: Int64 = .min
         /// Since when it has not been heard of.
         var silentSinceNs: Int64?
 
         init(_ name: String) { self.name = name }
 
         /// Whether there is something to tell it.
-        var hasNotice: Bool { unanswered == nil && (!notices.isEmpty || isEvicted) }
+        func hasNotice(_ nowNs: Int64) -> Bool {
+            unanswered == nil && (isEvicted ? nowNs >= learnsAtNs : !notices.isEmpty)
+        }
     }
 
     private enum State {
@@ -63,7 +67,7 @@ final class Group {
 
     /// The next thing that the client tells the worker; `held` is what it has.
     func takeNotice(_ member: Member, held: [Int32]) -> SourceEvent? {
-        guard member.unanswered == nil else { return nil }
+        guard member.hasNotice(world.nowNs) else { return nil }
         if member.isEvicted {
             guard !held.isEmpty else {
                 rejoin(member)
@@ -72,7 +76,6 @@ final class Group {
             member.unanswered = .lost(held.sorted())
             return member.unanswered
         }
-        guard !member.notices.isEmpty else { return nil }
         member.unanswered = member.notices.removeFirst()
         return member.unanswered
     }
@@ -114,6 +117,8 @@ final class Group {
         members.removeAll { $0 === member }
         member.isEvicted = true
         member.id += 1
+        // With the next answer to a heartbeat.
+        member.learnsAtNs = world.nowNs + Int64(world.random.below(3_000)) * 1_000_000
         member.share = []
         member.notices = []
         needsRebalance = true

@@ -7,7 +7,7 @@ enum Mishap: CaseIterable {
     case append, rebalance, evict, crash, stop, stall, start
     case failDelivery, breakSink, slowSink, shrinkSink
     case failEngine, failEngineForLong, slowEngine
-    case failCommit, failEnd, failSeek, failRestart, failStart
+    case failCommit, failEnd, fence, failSeek, failRestart, failStart
     case stepWallClock, problem, blocked
 }
 
@@ -45,6 +45,10 @@ struct Plan {
         /// Of a thousand offsets so many are left out: compaction, control records.
         var gap = 0
         var hasPoison = false
+        /// Bytes that a record has more than it needs, at most.
+        var padding = 0
+        /// Some records are so large that few of them make a group.
+        var hasHuge = false
     }
 
     /// - Parameter isExactlyOnce: nil: is drawn as well.
@@ -78,7 +82,7 @@ struct Plan {
         mishaps.removeAll { $0 == .append }
         if !settings.untilEnd { mishaps.append(.append) }
         self.mishaps = mishaps
-        mishapShare = [0, 0.01, 0.03, 0.1][random.below(4)]
+        mishapShare = [0.003, 0.01, 0.03, 0.1][random.below(4)]
         interleaving = [0, 0.1, 0.4][random.below(3)]
         chaosSteps = 50 + random.below(400)
         sinkCapacity = 1 + random.below(random.chance(0.3) ? 8 : 200)
@@ -100,6 +104,8 @@ struct Plan {
         if random.chance(0.3) { kinds.tooLarge = random.below(100) }
         if random.chance(0.3) { kinds.gap = random.below(200) }
         kinds.hasPoison = random.chance(0.3)
+        kinds.padding = [0, 20, 400][random.below(3)]
+        kinds.hasHuge = random.chance(0.01)
         // What the broker refuses for good, `on_error: pass` would try for ever.
         guard hasDeadLetters else { return kinds }
         if random.chance(0.3) { kinds.refused = random.below(80) }

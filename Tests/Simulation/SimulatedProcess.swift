@@ -29,7 +29,6 @@ final class SimulatedProcess {
     private var phase = Phase.running
     private(set) var isStopAsked = false
     private(set) var outcome: WorkerOutcome?
-    private var lastEnds: [Int64] = []
 
     init(_ cluster: Cluster, name: String, producer: String) throws {
         self.cluster = cluster
@@ -62,7 +61,6 @@ final class SimulatedProcess {
         let mailbox = Mailbox()
         steps = WorkerSteps(worker) { mailbox.deliver($0) }
         threads = Array(repeating: Thread(), count: 2 + steps.laneCount)
-        lastEnds = cluster.partitions.map(\.end)
         mailbox.deliver = { [weak self] in self?.wake($0) }
     }
 
@@ -144,6 +142,7 @@ final class SimulatedProcess {
             outcome = steps.outcome
             world.trace("\(state.name) ends: \(outcome.map { "\($0)" } ?? "?")")
             if outcome == .deadlineExceeded { return crash() }
+            checkOwnEnd()
             phase = .endingLanes
             steps.letLanesEnd()
         case .endingLanes:
@@ -198,6 +197,23 @@ final class SimulatedProcess {
         let most = world.plan.settings.boundBytes + source.largestPollBytes
         if charged > most { world.violate("I5", "\(charged) bytes are taken in, not \(most)") }
         if charged < 0 { world.violate("I5", "\(charged) bytes are taken in") }
+    }
+
+    /// A run with an end has done all of what it has when it ends by itself.
+    private func checkOwnEnd() {
+        guard world.plan.settings.untilEnd, outcome == .finished, !isStopAsked else { return }
+        for partition in source.held.keys {
+            let input = cluster.partitions[Int(partition)]
+            if input.firstMissing < input.records.count, !state.isStale {
+                world.violate(
+                    "end", "\(state.name) has ended before \(partition)/\(input.frontier)")
+            }
+        }
+    }
+
+    /// What keeps the worker from being ready, of what is over when all is at rest.
+    var complaints: [String] {
+        worker.health.missing.filter { $0.hasPrefix("output") || $0.hasPrefix("holding") }
     }
 
     private func checkEnd() {

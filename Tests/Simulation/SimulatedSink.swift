@@ -2,8 +2,8 @@ import MillraceCore
 import MillraceTestKit
 import MillraceWorker
 
-/// A producer that sends the worker's records to the cluster, when the scheduler lets it. Calls that
-/// break the contract of `Sink` are violations.
+/// A producer that sends the worker's records to the cluster, when the scheduler lets it. Calls
+/// that break the contract of `Sink` are violations.
 @safe final class SimulatedSink: TransactionalSink, @unchecked Sendable {
     // Sound: a run has one thread.
 
@@ -16,7 +16,7 @@ import MillraceWorker
         let offset: Int64
         let state: RecordResult.State
         let key: [UInt8]?
-        /// Of passed and dead records; scored ones lie in the batch's arena until they are answered.
+        /// Of passed and dead records; scored ones lie in the batch's arena until their answer.
         let copy: [UInt8]?
         let letterRefusals: Int
     }
@@ -64,7 +64,7 @@ import MillraceWorker
     /// Nothing is sent or answered until then.
     var slowUntilNs: Int64 = .min
     // Transactions.
-    private let producer: String
+    let producer: String
     private var epoch: Int?
     private var needsNewClient = false
 
@@ -423,6 +423,8 @@ import MillraceWorker
         let log = cluster.transactions
         try sendOffsets(offsets, epoch)
         world.interleave()
+        // Killed before it had sent the rest.
+        if process.isDead { return }
         if log.endFailures > 0, !world.isCalm {
             log.endFailures -= 1
             needsNewClient = true

@@ -62,7 +62,7 @@ import MillraceWorker
     /// Something to tell or to hand out: a waiting poll ends.
     var hasSomething: Bool {
         guard let member else { return false }
-        if isWoken || member.hasNotice || !events.isEmpty { return true }
+        if isWoken || member.hasNotice(world.nowNs) || !events.isEmpty { return true }
         return held.contains { canFetch($0.key, $0.value) }
     }
 
@@ -168,8 +168,10 @@ import MillraceWorker
         let (key, value) = (record.key, record.value ?? [])
         let block = UnsafeMutableRawPointer.allocate(
             byteCount: key.count + value.count + 1, alignment: 8)
-        for (index, byte) in (key + value).enumerated() {
-            unsafe block.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+        let bytes = key + value
+        unsafe bytes.withUnsafeBytes {
+            unsafe block.copyMemory(
+                from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: $0.count)
         }
         let view = unsafe RecordView(
             value: record.value == nil ? nil : UnsafeRawPointer(block + key.count),
@@ -258,7 +260,7 @@ import MillraceWorker
             seekFailures -= 1
             throw Cluster.noAnswer
         }
-        if let position = state.position, offset > position {
+        if let position = state.position, offset > position, !process.isStale {
             world.violate("contract", "seek of \(partition) forward, over records never read")
         }
         held[partition]?.position = offset

@@ -48,7 +48,22 @@ package final class Simulation {
             startMissing()
             step()
         }
+        awaitHealth(limit: world.step + Self.calmSteps)
         stopAll(limit: world.step + Self.calmSteps)
+    }
+
+    /// All is done: nobody may go on complaining.
+    private func awaitHealth(limit: Int) {
+        while world.violation == nil, let complaint = complaint {
+            if world.step >= limit {
+                world.violate("health", "all is at rest, and still: \(complaint)")
+            }
+            step()
+        }
+    }
+
+    private var complaint: String? {
+        processes.lazy.compactMap { $0?.isOver == false ? $0?.complaints.first : nil }.first
     }
 
     private func begin() {
@@ -197,6 +212,7 @@ package final class Simulation {
             process?.sink.capacity = 1 + world.random.below(world.plan.sinkCapacity)
         case .failRestart: process?.sink.restartFailures = 1 + world.random.below(3)
         case .failSeek: process?.source.seekFailures = 1 + world.random.below(3)
+        case .fence: if let process { cluster.transactions.fence(process.sink.producer) }
         case .failEngine, .failEngineForLong, .slowEngine, .failCommit, .failEnd, .failStart,
             .stepWallClock, .problem, .blocked:
             changeWorld(mishap, process)
@@ -208,7 +224,7 @@ package final class Simulation {
         case .failEngine: world.engine.failuresLeft = 1 + world.random.below(4)
         case .failEngineForLong:
             world.engine.failsUntilNs =
-                world.nowNs + Int64(world.random.below(4_000)) * 1_000_000
+                world.nowNs + Int64(world.random.below(15_000)) * 1_000_000
         case .slowEngine:
             world.engine.callNs = Int64(world.random.below(300)) * 1_000_000
         case .failCommit: cluster.commitFailures = 1 + world.random.below(3)

@@ -40,18 +40,20 @@ struct InputRecord {
     /// It is out, wherever.
     var isOut: Bool { outputs + letters > 0 }
 
-    init(partition: Int32, offset: Int64, kind: Kind) {
+    /// - Parameter padding: so many zeros stand before the number.
+    init(partition: Int32, offset: Int64, kind: Kind, padding: Int) {
         self.partition = partition
         self.offset = offset
         self.kind = kind
         key = Array("k\(partition)-\(offset)".utf8)
         let number = Self.number(partition, offset)
+        let digits = String(repeating: "0", count: padding) + "\(number)"
         switch kind {
         case .tombstone: (value, scored) = (nil, nil)
-        case .malformed, .letterRefused: (value, scored) = (Array("x\(number)".utf8), nil)
+        case .malformed, .letterRefused: (value, scored) = (Array("x\(digits)".utf8), nil)
         case .good, .poison, .tooLarge, .refused:
-            value = Array("\(number)".utf8)
-            scored = Array("\(number)=\(number * 2)".utf8)
+            value = Array(digits.utf8)
+            scored = Array("\(digits)=\(number * 2)".utf8)
         }
     }
 

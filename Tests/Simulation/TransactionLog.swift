@@ -69,6 +69,9 @@ final class TransactionLog {
         return epoch
     }
 
+    /// Somebody else takes the producer's name over.
+    func fence(_ name: String) { _ = initialize(name) }
+
     private func open(_ name: String, _ epoch: Int) throws(ServiceError) -> Transaction {
         guard let producer = producers[name], producer.epoch == epoch else { throw Self.fenced }
         if let open = producer.open { return open }

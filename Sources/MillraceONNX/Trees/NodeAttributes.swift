@@ -96,8 +96,11 @@ struct NodeAttributes {
     }
 
     /// AttributeProto.ints of a list that may be as long as a model; empty where it is not there.
-    func words(_ name: String) throws(TreesFailure) -> [Int32] {
+    ///
+    /// - Parameter expected: as many as another list of the file has.
+    func words(_ name: String, expected: Int = 0) throws(TreesFailure) -> [Int32] {
         var result: [Int32] = []
+        if has(name) { result.reserveCapacity(expected) }
         try visitIntegers(name) { value throws(TreesFailure) in
             guard let word = Int32(exactly: value) else {
                 throw .invalid(
@@ -132,9 +135,12 @@ struct NodeAttributes {
     }
 
     /// AttributeProto.floats; nil where the attribute is not there.
-    func numbers(_ name: String) throws(TreesFailure) -> [Double]? {
+    ///
+    /// - Parameter expected: as many as another list of the file has.
+    func numbers(_ name: String, expected: Int = 0) throws(TreesFailure) -> [Double]? {
         guard has(name) else { return nil }
         var result: [Double] = []
+        result.reserveCapacity(expected)
         try visit(name, 7) { field in
             switch field.value {
             case .fixed32: result.append(bytes.float(at: field.range.upperBound - 4))

@@ -106,6 +106,11 @@ struct OnnxTensor {
 
     private mutating func addRaw(_ bytes: [UInt8], _ range: Range<Int>) {
         let size = type.byteCount
+        if type.isFloatingPoint {
+            numbers.reserveCapacity(range.count / size)
+        } else {
+            integers.reserveCapacity(range.count / size)
+        }
         for place in stride(from: range.lowerBound, to: range.upperBound - size + 1, by: size) {
             let word = bytes.word(at: place, byteCount: size)
             switch type {

@@ -24,7 +24,9 @@ struct OnnxTrees {
     var roots: [Int32] = []
     /// Where the values of each leaf begin in `values`; one more entry for the end.
     var valueStarts: [Int32] = []
-    var values: [TreeEnsemble.LeafValue] = []
+    var values: [Double] = []
+    /// The target of each value.
+    var targets: [Int32] = []
     /// Ids in the file, for messages; empty where nodes have none.
     var treeIDs: [Int32] = []
     var nodeIDs: [Int32] = []
@@ -64,26 +66,21 @@ extension OnnxTrees {
         treeIDs = try attributes.words(of)
         let count = treeIDs.count
         guard count > 0 else { throw .invalid("attribute 'nodes_treeids' has no entries") }
-        nodeIDs = try attributes.words("nodes_nodeids")
+        nodeIDs = try attributes.words("nodes_nodeids", expected: count)
         try Self.check("nodes_nodeids", nodeIDs.count, is: count, of: of)
-        features = try attributes.words("nodes_featureids")
+        features = try attributes.words("nodes_featureids", expected: count)
         try Self.check("nodes_featureids", features.count, is: count, of: of)
-        thresholds = try attributes.list("nodes_values", isDouble: isDouble)
+        thresholds = try attributes.list("nodes_values", isDouble: isDouble, expected: count)
         try Self.check("nodes_values", thresholds.count, is: count, of: of)
         modes.reserveCapacity(count)
         try attributes.visitTexts("nodes_modes") { text throws(TreesFailure) in
             modes.append(try Self.mode(text))
         }
         try Self.check("nodes_modes", modes.count, is: count, of: of)
-        let missing = try attributes.words("nodes_missing_value_tracks_true")
-        if !missing.isEmpty {
-            try Self.check(
-                "nodes_missing_value_tracks_true", missing.count, is: count, of: of)
-            if missing.contains(where: { $0 != 0 }) { tracksMissing = missing.map { $0 != 0 } }
-        }
+        try readMissing(attributes, count, of: of)
         let index = try NodeIndex(treeIDs: treeIDs, nodeIDs: nodeIDs)
-        trueChildren = try attributes.words("nodes_truenodeids")
-        falseChildren = try attributes.words("nodes_falsenodeids")
+        trueChildren = try attributes.words("nodes_truenodeids", expected: count)
+        falseChildren = try attributes.words("nodes_falsenodeids", expected: count)
         try Self.check("nodes_truenodeids", trueChildren.count, is: count, of: of)
         try Self.check("nodes_falsenodeids", falseChildren.count, is: count, of: of)
         for node in 0..<count where modes[node] != .leaf {
@@ -92,6 +89,16 @@ extension OnnxTrees {
         }
         addRoots()
         try addValues(attributes, prefix: prefix, isDouble: isDouble, index)
+    }
+
+    private mutating func readMissing(
+        _ attributes: NodeAttributes, _ count: Int, of: String
+    ) throws(TreesFailure) {
+        let name = "nodes_missing_value_tracks_true"
+        let missing = try attributes.words(name, expected: count)
+        guard !missing.isEmpty else { return }
+        try Self.check(name, missing.count, is: count, of: of)
+        if missing.contains(where: { $0 != 0 }) { tracksMissing = missing.map { $0 != 0 } }
     }
 
     private static func mode(_ text: ArraySlice<UInt8>) throws(TreesFailure) -> Mode {
@@ -135,21 +142,38 @@ extension OnnxTrees {
         _ attributes: NodeAttributes, prefix: String, isDouble: Bool, _ index: NodeIndex
     ) throws(TreesFailure) {
         let of = "\(prefix)_ids"
-        let targets = try attributes.words(of)
-        guard !targets.isEmpty else { throw .declined("has no entries in '\(of)'") }
-        let trees = try attributes.words("\(prefix)_treeids")
-        let nodes = try attributes.words("\(prefix)_nodeids")
-        let weights = try attributes.list("\(prefix)_weights", isDouble: isDouble)
-        for (name, count) in [
-            ("treeids", trees.count), ("nodeids", nodes.count), ("weights", weights.count),
-        ] {
-            try Self.check("\(prefix)_\(name)", count, is: targets.count, of: of)
-        }
-        var owners: [Int32] = []
-        owners.reserveCapacity(targets.count)
+        targets = try attributes.words(of)
+        let expected = targets.count
+        guard expected > 0 else { throw .declined("has no entries in '\(of)'") }
+        values = try attributes.list("\(prefix)_weights", isDouble: isDouble, expected: expected)
+        try Self.check("\(prefix)_weights", values.count, is: expected, of: of)
+        let owners = try owners(attributes, prefix: prefix, expected, index)
         valueStarts = Array(repeating: 0, count: count + 1)
+        for node in owners { valueStarts[Int(node) + 1] &+= 1 }
+        for node in 0..<count { valueStarts[node + 1] &+= valueStarts[node] }
+        // Most files have them in the order of the nodes.
+        if zip(owners, owners.dropFirst()).allSatisfy({ $0 <= $1 }) { return }
+        let (oldValues, oldTargets) = (values, targets)
+        var places = valueStarts
+        for (entry, node) in owners.enumerated() {
+            let place = Int(places[Int(node)])
+            values[place] = oldValues[entry]
+            targets[place] = oldTargets[entry]
+            places[Int(node)] &+= 1
+        }
+    }
+
+    /// The node of each value.
+    private func owners(
+        _ attributes: NodeAttributes, prefix: String, _ expected: Int, _ index: NodeIndex
+    ) throws(TreesFailure) -> [Int32] {
+        let trees = try attributes.words("\(prefix)_treeids", expected: expected)
+        var nodes = try attributes.words("\(prefix)_nodeids", expected: expected)
+        for (name, count) in [("treeids", trees.count), ("nodeids", nodes.count)] {
+            try Self.check("\(prefix)_\(name)", count, is: expected, of: "\(prefix)_ids")
+        }
         var guess = 0
-        for entry in targets.indices {
+        for entry in 0..<expected {
             let next = guess + 1
             let found =
                 next < count && nodeIDs[next] == nodes[entry] && treeIDs[next] == trees[entry]
@@ -160,24 +184,18 @@ extension OnnxTrees {
                         + "\(trees[entry]), which the model does not have")
             }
             guess = node
-            owners.append(Int32(clamping: node))
-            valueStarts[node + 1] &+= 1
+            nodes[entry] = Int32(clamping: node)
         }
-        for node in 0..<count { valueStarts[node + 1] &+= valueStarts[node] }
-        values = Array(repeating: .init(target: 0, value: 0), count: targets.count)
-        var places = valueStarts
-        for entry in targets.indices {
-            let node = Int(owners[entry])
-            values[Int(places[node])] = .init(target: Int(targets[entry]), value: weights[entry])
-            places[node] &+= 1
-        }
+        return nodes
     }
 }
 
 extension NodeAttributes {
     /// A list of float32 attributes, or a tensor of the type that the model computes in.
-    func list(_ name: String, isDouble: Bool) throws(TreesFailure) -> [Double] {
-        let plain = try numbers(name) ?? []
+    func list(
+        _ name: String, isDouble: Bool, expected: Int = 0
+    ) throws(TreesFailure) -> [Double] {
+        let plain = try numbers(name, expected: expected) ?? []
         guard let tensor = try tensor(name + "_as_tensor") else { return plain }
         guard plain.isEmpty else {
             throw .invalid("has both of the attributes '\(name)' and '\(name)_as_tensor'")
@@ -192,23 +210,21 @@ extension NodeAttributes {
 
 /// Finds nodes by their ids.
 private struct NodeIndex {
-    private let keys: [UInt64]
+    private let treeIDs: [Int32]
+    private let nodeIDs: [Int32]
     /// Places in ascending order of their keys; nil where the keys ascend themselves.
     private let order: [Int32]?
 
     init(treeIDs: [Int32], nodeIDs: [Int32]) throws(TreesFailure) {
-        let keys = treeIDs.indices.map { Self.key(treeIDs[$0], nodeIDs[$0]) }
-        self.keys = keys
-        var ascends = true
-        for i in keys.indices.dropFirst() where keys[i - 1] >= keys[i] {
-            ascends = false
-            break
-        }
+        self.treeIDs = treeIDs
+        self.nodeIDs = nodeIDs
+        func key(_ place: Int) -> UInt64 { Self.key(treeIDs[place], nodeIDs[place]) }
+        let ascends = treeIDs.indices.dropFirst().allSatisfy { key($0 - 1) < key($0) }
         order =
             ascends
-            ? nil : (0..<Int32(clamping: keys.count)).sorted { keys[Int($0)] < keys[Int($1)] }
+            ? nil : (0..<Int32(clamping: treeIDs.count)).sorted { key(Int($0)) < key(Int($1)) }
         guard let order else { return }
-        for i in order.indices.dropFirst() where keys[Int(order[i - 1])] == keys[Int(order[i])] {
+        for i in order.indices.dropFirst() where key(Int(order[i - 1])) == key(Int(order[i])) {
             let node = Int(order[i])
             throw .invalid("tree \(treeIDs[node]) has two nodes \(nodeIDs[node])")
         }
@@ -220,13 +236,14 @@ private struct NodeIndex {
 
     func place(treeID: Int32, nodeID: Int32, guess: Int) -> Int? {
         let key = Self.key(treeID, nodeID)
-        if keys.indices.contains(guess), keys[guess] == key { return guess }
-        var (low, high) = (0, keys.count)
+        func own(_ place: Int) -> UInt64 { Self.key(treeIDs[place], nodeIDs[place]) }
+        if treeIDs.indices.contains(guess), own(guess) == key { return guess }
+        var (low, high) = (0, treeIDs.count)
         while low < high {
             let middle = (low + high) / 2
             let place = order.map { Int($0[middle]) } ?? middle
-            if keys[place] == key { return place }
-            if keys[place] < key { low = middle + 1 } else { high = middle }
+            if own(place) == key { return place }
+            if own(place) < key { low = middle + 1 } else { high = middle }
         }
         return nil
     }
@@ -250,20 +267,17 @@ extension OnnxTrees {
             throw .invalid("attribute 'nodes_modes' is no tensor of uint8")
         }
         try Self.check("nodes_modes", modes.count, is: nodes, of: of)
+        self.modes.reserveCapacity(nodes)
         for value in modes.integers {
             guard let mode = UInt8(exactly: value).flatMap({ Mode(rawValue: $0) }), mode != .leaf
             else { throw .invalid("attribute 'nodes_modes' has \(value), which is no mode") }
             self.modes.append(mode)
         }
-        let missing = try attributes.words("nodes_missing_value_tracks_true")
-        if !missing.isEmpty {
-            try Self.check("nodes_missing_value_tracks_true", missing.count, is: nodes, of: of)
-            if missing.contains(where: { $0 != 0 }) { tracksMissing = missing.map { $0 != 0 } }
-        }
-        let targets = try attributes.words("leaf_targetids")
-        let weights = try attributes.tensorList("leaf_weights", isDouble: isDouble)
+        try readMissing(attributes, nodes, of: of)
+        targets = try attributes.words("leaf_targetids")
+        values = try attributes.tensorList("leaf_weights", isDouble: isDouble)
         guard !targets.isEmpty else { throw .invalid("attribute 'leaf_targetids' has no entries") }
-        try Self.check("leaf_weights", weights.count, is: targets.count, of: "leaf_targetids")
+        try Self.check("leaf_weights", values.count, is: targets.count, of: "leaf_targetids")
         trueChildren = try Self.children("true", attributes, nodes: nodes, leaves: targets.count)
         falseChildren = try Self.children("false", attributes, nodes: nodes, leaves: targets.count)
         roots = try attributes.words("tree_roots")
@@ -274,17 +288,16 @@ extension OnnxTrees {
         try addSets(try attributes.tensorListIfAny("membership_values", isDouble: isDouble))
         valueStarts = Array(repeating: 0, count: nodes)
         for leaf in 0...targets.count { valueStarts.append(Int32(clamping: leaf)) }
-        values = zip(targets, weights).map { .init(target: Int($0), value: $1) }
         self.modes += Array(repeating: .leaf, count: targets.count)
     }
 
     private static func children(
         _ branch: String, _ attributes: NodeAttributes, nodes: Int, leaves: Int
     ) throws(TreesFailure) -> [Int32] {
-        var children = try attributes.words("nodes_\(branch)nodeids")
+        var children = try attributes.words("nodes_\(branch)nodeids", expected: nodes)
         try check(
             "nodes_\(branch)nodeids", children.count, is: nodes, of: "nodes_featureids")
-        let areLeaves = try attributes.words("nodes_\(branch)leafs")
+        let areLeaves = try attributes.words("nodes_\(branch)leafs", expected: nodes)
         try check("nodes_\(branch)leafs", areLeaves.count, is: nodes, of: "nodes_featureids")
         for node in 0..<nodes {
             let isLeaf = areLeaves[node] != 0

@@ -14,10 +14,15 @@ package struct OnnxTreesEngine: Engine {
     }
 
     package func load(path: String) throws(ModelError) -> any Model {
+        // The file's bytes are gone when the trees are laid out.
+        let program = try Self.program(path: path)
+        return try TreeModel(program, path: path)
+    }
+
+    private static func program(path: String) throws(ModelError) -> TreeProgram {
         let file = try ModelFile(path: path)
-        let program: TreeProgram
         do throws(TreesFailure) {
-            program = try Self.program(file.bytes)
+            return try program(file.bytes)
         } catch {
             switch error {
             case .scan(let failure): throw OnnxEngine.error(failure, path: path)
@@ -27,7 +32,6 @@ package struct OnnxTreesEngine: Engine {
             case .invalid(let what): throw ModelError(.invalid, "\(path): \(printable(what))")
             }
         }
-        return try TreeModel(program, path: path)
     }
 
     /// What the file computes, as steps that are run without it.

@@ -48,6 +48,8 @@ struct TreeBuilding {
         marks = Array(repeating: .new, count: trees.count)
         numbers = Array(repeating: 0, count: trees.count)
         targetCounts = Array(repeating: 0, count: ensemble.targetCount)
+        let leaves = trees.modes.reduce(0) { $0 + ($1 == .leaf ? 1 : 0) }
+        self.ensemble.reserve(nodes: trees.count - leaves, leaves: leaves)
     }
 
     private mutating func addTree(_ tree: Int) throws(TreesFailure) {
@@ -164,7 +166,7 @@ struct TreeBuilding {
         switch trees.modes[node] {
         case .equal:
             if let categories = chains[split.node] {
-                condition = .member(set: ensemble.addSet(Set(categories)), .exact)
+                condition = .member(set: ensemble.addSet(categories), .exact)
                 tracksMissing = chainsTrackingMissing.contains(split.node)
             } else {
                 condition = .compare(.equal, threshold)
@@ -188,15 +190,15 @@ struct TreeBuilding {
         child < 0 ? .leaf(firstLeaf + Int(~child)) : .node(Int(numbers[Int(child)]))
     }
 
-    private func categories(_ set: Int, _ place: String) throws(TreesFailure) -> Set<Int64> {
-        var categories: Set<Int64> = []
+    private func categories(_ set: Int, _ place: String) throws(TreesFailure) -> CategorySet {
+        var categories: [Int64] = []
         for value in trees.sets[set] {
             guard abs(value) <= Self.categoryLimit, let category = Int64(exactly: value) else {
                 throw .declined("\(place) has a set with \(value), which is no whole number")
             }
-            categories.insert(category)
+            categories.append(category)
         }
-        return categories
+        return CategorySet(categories)
     }
 
     // MARK: - Leaves
@@ -217,22 +219,31 @@ struct TreeBuilding {
             var isPositive = false
             for place in own {
                 let value = trees.values[place]
-                let target = Int(value.target)
+                let target = Int(trees.targets[place])
                 guard target >= 0, target < ensemble.targetCount else {
                     throw .invalid(
                         "\(trees.place(node, tree: tree)) has a weight for target or class "
                             + "\(target); there are \(ensemble.targetCount)")
                 }
-                guard !value.value.isNaN else {
+                guard !value.isNaN else {
                     throw .invalid("\(trees.place(node, tree: tree)) has the weight NaN")
                 }
-                if value.value > 0 { isPositive = true }
+                if value > 0 { isPositive = true }
                 if targetCounts[target] == 0 { touched.append(target) }
                 targetCounts[target] += 1
             }
             try checkRepeats(own, node, tree)
             if isPositive { positives += 1 }
-            ensemble.addLeaf(trees.values[own])
+            if own.count == 1 {
+                let place = own.lowerBound
+                ensemble.addLeaf(trees.values[place], target: Int(trees.targets[place]))
+            } else {
+                ensemble.addLeaf(
+                    own.map {
+                        TreeEnsemble.LeafValue(
+                            target: Int(trees.targets[$0]), value: trees.values[$0])
+                    })
+            }
         }
         if positives == leaves.count { coverage.hasPositiveTree = true }
         for target in touched {
@@ -248,11 +259,11 @@ struct TreeBuilding {
         guard own.count > 1 else { return }
         var ascends = true
         for place in own.dropFirst()
-        where trees.values[place - 1].target >= trees.values[place].target {
+        where trees.targets[place - 1] >= trees.targets[place] {
             ascends = false
             break
         }
-        guard ascends || Set(trees.values[own].map(\.target)).count == own.count else {
+        guard ascends || Set(trees.targets[own]).count == own.count else {
             throw .declined(
                 "\(trees.place(node, tree: tree)) has two weights for one target or class")
         }

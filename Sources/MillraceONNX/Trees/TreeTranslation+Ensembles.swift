@@ -241,7 +241,7 @@ extension TreeTranslation {
         // Where a class has no weight for a row, it cannot be the row's label, whatever the sums.
         guard
             !base.isEmpty || !coverage.isCovered.contains(false)
-                || (coverage.hasPositiveTree && trees.values.allSatisfy { $0.value >= 0 })
+                || (coverage.hasPositiveTree && trees.values.allSatisfy { $0 >= 0 })
         else { throw .declined("has classes to which some rows' leaves give no weight") }
         let sums = try sums(numbers, built)
         let index = try add(.greatest(try matrix(sums)), width: 1)
@@ -252,12 +252,12 @@ extension TreeTranslation {
         _ numbers: Numbers, _ trees: OnnxTrees, _ base: [Double], _ post: Post,
         _ labels: [ClassLabel]
     ) throws(TreesFailure) -> Outcome {
-        let hasFirst = trees.values.contains { $0.target == 0 }
-        let hasSecond = trees.values.contains { $0.target != 0 }
+        let hasFirst = trees.targets.contains(0)
+        let hasSecond = trees.targets.contains { $0 != 0 }
         guard base.count < (hasFirst ? 2 : 1) else {
             throw .declined("has \(base.count) base values for two classes")
         }
-        let isPositive = trees.values.allSatisfy { $0.value >= 0 }
+        let isPositive = trees.values.allSatisfy { $0 >= 0 }
         if !hasSecond {
             return try oneScore(numbers, trees, base, post, labels, isPositive: isPositive)
         }

@@ -27,7 +27,7 @@ extension TreeTranslation {
         leafGroups.append(LeafGroup(features: features, ensemble: ensemble))
         return .leaves(
             Leaves(
-                group: leafGroups.count - 1, values: ensemble.leafValues.map(\.value),
+                group: leafGroups.count - 1, values: ensemble.leafValues,
                 type: .float32, layout: .matrix))
     }
 
