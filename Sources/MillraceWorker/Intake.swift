@@ -18,6 +18,8 @@ internal import Synchronization
     private var arrived = unsafe ContiguousArray<RecordView>()
     private var revoke: Revoke?
     private var isPaused = false
+    /// Partitions that the client keeps paused; also while they are not ours.
+    private var paused: Set<Int32> = []
     /// Since when the line has had no room, on the monotonic clock.
     private var fullSinceNs: Int64?
     private var end: EndTracker?
@@ -171,7 +173,9 @@ internal import Synchronization
         isShareKnown = true
         assigned = (assigned + partitions).sorted()
         source.assign(partitions)
-        if isPaused, !partitions.isEmpty { source.pause(partitions) }
+        // A client that gets a partition back keeps it paused if it was so, for a rewind say, when
+        // it was given away.
+        if isPaused { pause(partitions) } else { resume(partitions) }
         noteAssignment("partitions assigned", partitions)
     }
 
@@ -258,7 +262,7 @@ internal import Synchronization
         let (toPause, toSeek) = shared.flow.withLock { flow in
             (flow.takeRewindsToPause(), flow.takeRewindsToSeek(nowNs: nowNs))
         }
-        if !toPause.isEmpty { source.pause(toPause) }
+        pause(toPause)
         for (partition, target, epoch) in toSeek {
             let offset: Int64
             do {
@@ -276,7 +280,7 @@ internal import Synchronization
             setEpoch(epoch, of: partition)
             end?.rewound(partition, to: offset)
             shared.flow.withLock { $0.rewound(partition, to: offset, epoch: epoch) }
-            if !isPaused { source.resume([partition]) }
+            if !isPaused { resume([partition]) }
             shared.log(
                 .info, "reading again",
                 [("partition", String(partition)), ("offset", String(offset))])
@@ -289,14 +293,14 @@ internal import Synchronization
             guard hasRoom, isHalfEmpty else { return }
             isPaused = false
             let rewinding = shared.flow.withLock { $0.rewindingPartitions }
-            source.resume(assigned.filter { !rewinding.contains($0) })
+            resume(assigned.filter { !rewinding.contains($0) })
             shared.status.withLock { $0.isPaused = false }
         } else if hasRoom {
             fullSinceNs = nil
         } else if let since = fullSinceNs {
             guard shared.now() &- since >= Self.pauseAfterNs else { return }
             isPaused = true
-            source.pause(assigned)
+            pause(assigned)
             shared.status.withLock {
                 $0.isPaused = true
                 $0.pauses &+= 1
@@ -304,6 +308,20 @@ internal import Synchronization
         } else {
             fullSinceNs = shared.now()
         }
+    }
+
+    private func pause(_ partitions: [Int32]) {
+        guard !partitions.isEmpty else { return }
+        source.pause(partitions)
+        paused.formUnion(partitions)
+    }
+
+    /// Only those that are paused: librdkafka before 2.4 may move the others back.
+    private func resume(_ partitions: [Int32]) {
+        let own = partitions.filter { paused.contains($0) }
+        guard !own.isEmpty else { return }
+        source.resume(own)
+        paused.subtract(own)
     }
 
     // MARK: Reading
@@ -375,7 +393,7 @@ internal import Synchronization
 
     /// Lets what waits go.
     private func beginDrain() -> LoopStep {
-        if !assigned.isEmpty { source.pause(assigned) }
+        pause(assigned)
         isPaused = true
         phase = .draining(deadlineNs: shared.now() &+ shared.settings.drainBudgetNs)
         var waiting = unsafe shared.flow.withLock { unsafe $0.stop() }

@@ -25,6 +25,9 @@ import MillraceWorker
     private let process: ProcessState
     private var member: Group.Member? { process.member }
     private(set) var held: [Int32: Held] = [:]
+    /// Partitions that were paused when they were let go: librdkafka (seen with 2.16) keeps that for
+    /// when they come back.
+    private var pausedAway: Set<Int32> = []
     private var events: [SourceEvent] = []
     /// Partitions of an event that is not answered: nothing of them is handed out.
     private var frozen: Set<Int32> = []
@@ -197,6 +200,7 @@ import MillraceWorker
         for partition in partitions {
             if held[partition] != nil { world.violate("contract", "\(partition) assigned twice") }
             held[partition] = Held()
+            held[partition]?.isPaused = pausedAway.remove(partition) != nil
             lost.remove(partition)
         }
         cluster.group.answered(member)
@@ -208,9 +212,11 @@ import MillraceWorker
         trace("unassigns \(name(partitions))")
         noteUnassign(partitions)
         for partition in partitions {
-            if held.removeValue(forKey: partition) == nil {
+            let state = held.removeValue(forKey: partition)
+            if state == nil {
                 world.violate("contract", "\(partition) unassigned without assignment")
             }
+            if state?.isPaused == true { pausedAway.insert(partition) }
             frozen.remove(partition)
         }
         revoke = nil
