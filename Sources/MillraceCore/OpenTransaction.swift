@@ -6,11 +6,16 @@ package struct TransactionPolicy: Sendable {
     package var maxRecords: Int
     /// Charged bytes of one transaction.
     package var maxBytes: Int
+    /// How long a commit or its taking back may go unanswered before it counts as hung.
+    package var patienceNs: Int64
 
-    package init(intervalNs: Int64, maxRecords: Int, maxBytes: Int) {
+    package init(
+        intervalNs: Int64, maxRecords: Int, maxBytes: Int, patienceNs: Int64 = 30_000_000_000
+    ) {
         self.intervalNs = intervalNs
         self.maxRecords = maxRecords
         self.maxBytes = maxBytes
+        self.patienceNs = patienceNs
     }
 }
 

@@ -159,7 +159,7 @@ extension KafkaSettings {
 
     /// How long the broker keeps a transaction of a worker that is gone open, which readers of
     /// committed records wait for: the user's `transaction.timeout.ms`, or 10 s (librdkafka: 60 s).
-    var transactionTimeoutMs: Int {
+    package var transactionTimeoutMs: Int {
         let written = (common + producer).last { $0.name == "transaction.timeout.ms" }
         return written.flatMap { Int($0.value) } ?? 10_000
     }

@@ -55,7 +55,9 @@ final class Deliveries {
         do {
             let member = try transactions.source.membership()
             guard let offsets = shared.flow.withLock({ $0.beginCommit() }) else { return }
-            try transactions.sink.commit(offsets.map(\.frontier), as: member)
+            try watched { () throws(ServiceError) in
+                try transactions.sink.commit(offsets.map(\.frontier), as: member)
+            }
             shared.flow.withLock { $0.committed(offsets) }
             shared.writeReady()
         } catch {
@@ -64,6 +66,13 @@ final class Deliveries {
             shared.status.withLock { $0.sinkProblem = error.description }
             shared.flow.withLock { $0.breakSink(nowNs: shared.now()) }
         }
+    }
+
+    /// The intake thread sees to it that the call does not hang for ever.
+    private func watched(_ call: () throws(ServiceError) -> Void) throws(ServiceError) {
+        shared.transactionCallSinceNs.store(shared.now(), ordering: .releasing)
+        defer { shared.transactionCallSinceNs.store(0, ordering: .releasing) }
+        try call()
     }
 
     private func take(_ deliveries: [Delivery]) {
@@ -105,7 +114,7 @@ final class Deliveries {
 
     private func restart() -> Bool {
         do {
-            try shared.sink.restart()
+            try watched { () throws(ServiceError) in try shared.sink.restart() }
         } catch {
             shared.log(.error, "output does not go on: \(error)")
             shared.status.withLock { $0.sinkProblem = error.description }

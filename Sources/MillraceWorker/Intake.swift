@@ -68,6 +68,12 @@ internal import Synchronization
 
     /// Once around the loop; waits for room only where it may, and else in the source only.
     func step(waits: Bool) -> LoopStep {
+        if case .over = phase { return .over }
+        if hangsInTransaction {
+            isDrained = false
+            phase = .over
+            return .over
+        }
         switch phase {
         case .starting: return start(waits: waits)
         case .reading:
@@ -80,6 +86,17 @@ internal import Synchronization
         case .draining(let deadlineNs): return drain(deadlineNs: deadlineNs)
         case .over: return .over
         }
+    }
+
+    /// Whether the delivery thread hangs in a call about a transaction. librdkafka (seen with 2.16)
+    /// may never return from one after a connection was cut, and nothing can end it but the
+    /// process: a new one takes over what was committed last.
+    private var hangsInTransaction: Bool {
+        guard let transactions = shared.transactions, let ns = shared.unansweredNs,
+            ns > transactions.policy.patienceNs
+        else { return false }
+        shared.log(.error, "a transaction's end is not answered: the client hangs")
+        return true
     }
 
     // MARK: Start

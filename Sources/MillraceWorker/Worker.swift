@@ -160,6 +160,9 @@ package final class Worker: Sendable {
             }
             if let problem = status.sourceProblem { missing.append("input: \(problem)") }
             if let problem = status.sinkProblem { missing.append("output: \(problem)") }
+            if let ns = shared.unansweredNs {
+                missing.append("output: no answer to a transaction for \(ns / 1_000_000_000) s")
+            }
             // The start's own problem says the same.
             if status.startProblem == nil { missing += troubles }
             if let problem = shared.settings.engineProblem() { missing.append(problem) }

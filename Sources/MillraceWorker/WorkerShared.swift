@@ -17,6 +17,8 @@ final class WorkerShared: Sendable {
     let status = Mutex(Status())
     /// The stop was asked for; the intake thread carries it out.
     let isStopRequested = Atomic<Bool>(false)
+    /// Since when the delivery thread waits in a call about a transaction; 0: it does not.
+    let transactionCallSinceNs = Atomic<Int64>(0)
     /// No answer of the broker is awaited any more.
     let isDeliveryOver = Atomic<Bool>(false)
     private let outcome = Mutex<WorkerOutcome?>(nil)
@@ -98,6 +100,15 @@ final class WorkerShared: Sendable {
         let origin = unsafe batch.records[record]
         let place = unsafe settings.placeName(origin.partition, origin.offset)
         end(.recordRefused("record at \(place): \(error.message)"))
+    }
+
+    /// How long the delivery thread waits for the answer to a transaction, where that is longer than
+    /// a commit should take: a third of the patience with it.
+    var unansweredNs: Int64? {
+        let sinceNs = transactionCallSinceNs.load(ordering: .acquiring)
+        guard let transactions, sinceNs != 0 else { return nil }
+        let ns = now() &- sinceNs
+        return ns > transactions.policy.patienceNs / 3 ? ns : nil
     }
 
     var endReason: WorkerOutcome? { outcome.withLock { $0 } }

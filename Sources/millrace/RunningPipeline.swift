@@ -177,7 +177,9 @@ final class RunningPipeline: Sendable {
     static func transactionPolicy(_ file: PipelineFile) -> TransactionPolicy? {
         guard file.delivery == .exactlyOnce else { return nil }
         return TransactionPolicy(
-            intervalNs: file.commitIntervalNs, maxRecords: 100_000, maxBytes: file.memory / 16)
+            intervalNs: file.commitIntervalNs, maxRecords: 100_000, maxBytes: file.memory / 16,
+            // Sending the offsets and the commit may take transaction.timeout.ms each.
+            patienceNs: 3_000_000 * Int64(KafkaSettings(file).transactionTimeoutMs))
     }
 
     /// Asks for an orderly stop. Any thread.
