@@ -102,8 +102,8 @@ final class WorkerShared: Sendable {
         end(.recordRefused("record at \(place): \(error.message)"))
     }
 
-    /// How long the delivery thread waits for the answer to a transaction, where that is longer than
-    /// a commit should take: a third of the patience with it.
+    /// How long the delivery thread waits for the answer to a transaction, where that is longer
+    /// than a commit should take: a third of the patience with it.
     var unansweredNs: Int64? {
         let sinceNs = transactionCallSinceNs.load(ordering: .acquiring)
         guard let transactions, sinceNs != 0 else { return nil }
