@@ -26,6 +26,7 @@ package import MillraceCore
         package var end: Int64 = 0
         package var position: Int64 = 0
         package var isAssigned = false
+        /// Kept while the partition is not assigned, as librdkafka does.
         package var isPaused = false
         package var stored: Int64?
         package var committed: Int64?
@@ -246,7 +247,6 @@ package import MillraceCore
         note("assign", partitions) { partition, violations in
             if partition.isAssigned { violations.append("assigned twice") }
             partition.isAssigned = true
-            partition.isPaused = false
             partition.position = partition.committed ?? 0
             partition.stored = nil
             partition.isEndTold = false

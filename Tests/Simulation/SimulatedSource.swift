@@ -25,8 +25,8 @@ import MillraceWorker
     private let process: ProcessState
     private var member: Group.Member? { process.member }
     private(set) var held: [Int32: Held] = [:]
-    /// Partitions that were paused when they were let go: librdkafka (seen with 2.16) keeps that for
-    /// when they come back.
+    /// Partitions that were paused when they were let go: librdkafka (seen with 2.16) keeps that
+    /// for when they come back.
     private var pausedAway: Set<Int32> = []
     private var events: [SourceEvent] = []
     /// Partitions of an event that is not answered: nothing of them is handed out.
