@@ -26,10 +26,6 @@ extension KafkaSink: TransactionalSink {
     /// Waiting for `init_transactions` in one go; it goes on where it was when called again.
     private static let initializeMs: Int32 = 5_000
 
-    package func begin(timeoutMs: Int32) throws(ServiceError) {
-        try bringUp(timeoutMs: timeoutMs)
-    }
-
     package func commit(
         _ offsets: [Ledger.Frontier], as member: any Membership
     ) throws(ServiceError) {
@@ -91,12 +87,12 @@ extension KafkaSink: TransactionalSink {
                     + "'\(settings.transactionalId ?? "")' too: give each worker an instance "
                     + "name of its own", isFatal: true, isRetriable: false)
         }
-        try bringUp(timeoutMs: Self.initializeMs)
+        try begin(timeoutMs: Self.initializeMs)
     }
 
     /// Makes a client where there is none to be used, takes the transactional id over and opens
     /// the first transaction.
-    private func bringUp(timeoutMs: Int32) throws(ServiceError) {
+    package func begin(timeoutMs: Int32) throws(ServiceError) {
         if transactions.needsNewClient || fatalError != nil {
             try replaceClient()
             transactions.isInitialized = false

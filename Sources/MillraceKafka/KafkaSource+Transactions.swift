@@ -45,3 +45,14 @@ extension KafkaSource: TransactionalSource {
         return offsets
     }
 }
+
+/// A member of the consumer group as the broker knows it.
+@safe final class KafkaMembership: Membership, @unchecked Sendable {  // sound: never written
+    /// Freed with this object; librdkafka copies it where it needs it for longer.
+    let raw: OpaquePointer
+
+    /// Takes over the object.
+    init(taking raw: OpaquePointer) { unsafe self.raw = raw }
+
+    deinit { unsafe rd_kafka_consumer_group_metadata_destroy(raw) }
+}

@@ -1,5 +1,4 @@
 internal import CRdkafka
-internal import MillraceCore
 
 /// What librdkafka says of a failed call about transactions. Its classes are looked at in this
 /// order: fatal, to be aborted, to be called again; an error of none of them is taken for fatal.
@@ -48,15 +47,4 @@ struct TransactionCall {
             guard case .again = failure, deadline.remainingMs > 1 else { throw failure }
         }
     }
-}
-
-/// A member of the consumer group as the broker knows it.
-@safe final class KafkaMembership: Membership, @unchecked Sendable {  // sound: never written
-    /// Freed with this object; librdkafka copies it where it needs it for longer.
-    let raw: OpaquePointer
-
-    /// Takes over the object.
-    init(taking raw: OpaquePointer) { unsafe self.raw = raw }
-
-    deinit { unsafe rd_kafka_consumer_group_metadata_destroy(raw) }
 }

@@ -177,8 +177,9 @@ struct FlowTransactionTests {
     @Test("a lost partition takes the transaction with it, unless that is being committed")
     func lost() throws {
         var flow = Self.makeFlow()
-        let (a, b) = (flow.open(0), flow.open(1))
-        let writes = try Self.write(&flow, 0, 0..<2, epoch: a)
+        let epoch = flow.open(0)
+        _ = flow.open(1)
+        let writes = try Self.write(&flow, 0, 0..<2, epoch: epoch)
         flow.close([1], nowNs: 0)
         #expect(!flow.isSinkBroken)
         _ = FlowTests.answer(&flow, writes[0])
@@ -196,8 +197,7 @@ struct FlowTransactionTests {
         flow.close([0], nowNs: 0)
         #expect(!flow.isSinkBroken)
         // Ours again before the broker has answered: its old offset says nothing about it.
-        let epoch = flow.open(0)
-        FlowTests.admit(&flow, 0, 7..<8, epoch: epoch)
+        FlowTests.admit(&flow, 0, 7..<8, epoch: flow.open(0))
         let batch = try required(FlowTests.take(&flow).0)
         flow.committed(commit)
         flow.deposit(batch)
@@ -205,7 +205,6 @@ struct FlowTransactionTests {
         _ = FlowTests.answer(&flow, own[0])
         #expect(flow.canCommit(nowNs: 1000) == true)
         #expect(Self.offsets(flow.beginCommit()) == [8])
-        _ = b
     }
 
     @Test("the end commits what is left at once")
