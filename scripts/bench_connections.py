@@ -1,11 +1,9 @@
 """What 10,000 connections to the worker's HTTP server cost the records: `scripts/bench connections`.
 They come from many addresses, send a byte now and then and read nothing, and are opened anew when
 the server closes them."""
-import argparse
 import datetime
 import errno
 import os
-import pathlib
 import resource
 import signal
 import socket
@@ -15,7 +13,7 @@ import sys
 import time
 
 from bench import TREES, count, run_worker
-from bench_kit import CONNECTION_MARKS, REPOSITORY, complain, prepare, verdict_of, write_section
+from bench_kit import CONNECTION_MARKS, complain, run_pairs, verdict_of
 
 CONNECTIONS = 10_000
 ADDRESSES = 500
@@ -105,19 +103,7 @@ def measure(bench, pairs):
 def main():
     if sys.argv[1:2] == ["--crowd"]:
         crowd(int(sys.argv[2]))
-    parser = argparse.ArgumentParser(prog="scripts/bench connections")
-    parser.add_argument("--records", type=int, default=2_000_000)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
-                        default=REPOSITORY / ".build" / "release" / "millrace")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    if not arguments.binary.exists():
-        complain(f"no binary {arguments.binary}")
-    table = measure(prepare(arguments), arguments.pairs)
-    print(table, end="")
-    if arguments.write:
-        write_section(CONNECTION_MARKS, table)
+    run_pairs("connections", measure, CONNECTION_MARKS)
 
 
 if __name__ == "__main__":

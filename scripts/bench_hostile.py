@@ -1,15 +1,13 @@
 """What hostile records cost the others: `scripts/bench hostile`. The same worker reads the events,
 and the events with a record of Tests/Corpus in each hundredth place, which become dead letters."""
-import argparse
 import datetime
 import os
-import pathlib
 import statistics
 import sys
 
 from bench import TREES, count, median, run_worker
-from bench_kit import (HOSTILE_MARKS, PARTITIONS, REPOSITORY, complain, prepare, say, verdict_of,
-                       write_section)
+from bench_kit import (HOSTILE_MARKS, PARTITIONS, REPOSITORY, complain, run_pairs, say,
+                       verdict_of)
 
 sys.path.append(str(REPOSITORY / "Tests" / "IntegrationTests"))
 from test_bad_records import corpus  # noqa: E402
@@ -69,19 +67,7 @@ def measure(bench, pairs):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench hostile")
-    parser.add_argument("--records", type=int, default=2_000_000)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
-                        default=REPOSITORY / ".build" / "release" / "millrace")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    if not arguments.binary.exists():
-        complain(f"no binary {arguments.binary}")
-    table = measure(prepare(arguments), arguments.pairs)
-    print(table, end="")
-    if arguments.write:
-        write_section(HOSTILE_MARKS, table)
+    run_pairs("hostile", measure, HOSTILE_MARKS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """What the measurements of scripts/bench stand on: tools, data, broker and topics."""
+import argparse
 import atexit
 import dataclasses
 import json
@@ -166,3 +167,21 @@ def prepare(arguments):
     bench.loader("create", PARTITIONS, "events")
     bench.loader("load", "events", data / "events.jsonl", bench.records)
     return bench
+
+
+def run_pairs(mode, measure, marks):
+    """The command line of a mode that compares two sides: `measure(bench, pairs)` makes its table,
+    which --write puts between the marks."""
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {mode}")
+    parser.add_argument("--records", type=int, default=2_000_000)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--binary", type=lambda text: pathlib.Path(text).resolve(),
+                        default=REPOSITORY / ".build" / "release" / "millrace")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.binary.exists():
+        complain(f"no binary {arguments.binary}")
+    table = measure(prepare(arguments), arguments.pairs)
+    print(table, end="")
+    if arguments.write:
+        write_section(marks, table)

@@ -55,6 +55,20 @@ class BrokerCase(unittest.TestCase):
     def wait_no_lag(self, worker, source, seconds=180):
         worker.wait_for(lambda: self.watcher.lag(self.group, source) == 0, "no lag", seconds)
 
+    def killed_five_times(self, source, sink, content, feed, environment=None):
+        """kill -9 five times under load, then the rest; returns how many records were fed."""
+        for _ in range(5):
+            before = self.watcher.count(sink)
+            worker = self.worker(content, environment=environment)
+            worker.wait_for(lambda: self.watcher.count(sink) >= before + 8_000,
+                            "output of this run")
+            worker.kill()
+        count = feed.stop()
+        last = self.worker(content, environment=environment)
+        self.wait_no_lag(last, source)
+        self.stop(last)
+        return count
+
     # Comparison
 
     def score_text(self, value, row, field=b"score"):

@@ -50,16 +50,7 @@ class ExactlyOnceTests(BrokerCase):
             source, sink, kafka={"consumer": SHORT_SESSION,
                                  "producer": {"transaction.timeout.ms": "4000"}}, **more)
         feed = self.feed(source, PARTITIONS, PER_SECOND)
-        for _ in range(5):
-            before = self.watcher.count(sink)
-            worker = self.worker(content, environment=environment)
-            worker.wait_for(lambda: self.watcher.count(sink) >= before + 8_000,
-                            "output of this run")
-            worker.kill()
-        count = feed.stop()
-        last = self.worker(content, environment=environment)
-        self.wait_no_lag(last, source)
-        self.stop(last)
+        count = self.killed_five_times(source, sink, content, feed, environment)
         self.assert_once(sink, count)
         self.tell(f"{count} records once each after 5 kills")
 

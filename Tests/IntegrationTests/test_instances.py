@@ -57,16 +57,7 @@ class KillTests(BrokerCase):
         source, sink = self.topic("in", PARTITIONS), self.topic("out", PARTITIONS)
         content = self.pipeline(source, sink, kafka={"consumer": SHORT_SESSION})
         feed = self.feed(source, PARTITIONS, PER_SECOND)
-        for _ in range(5):
-            before = self.watcher.count(sink)
-            worker = self.worker(content, environment=environment)
-            worker.wait_for(lambda: self.watcher.count(sink) >= before + 8_000,
-                            "output of this run")
-            worker.kill()
-        count = feed.stop()
-        last = self.worker(content, environment=environment)
-        self.wait_no_lag(last, source)
-        self.stop(last)
+        count = self.killed_five_times(source, sink, content, feed, environment)
         duplicates = self.assert_numbered(sink, count, PARTITIONS)
         self.tell(f"{count} records, {duplicates} came more than once after 5 kills")
 
