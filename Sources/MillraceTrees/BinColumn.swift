@@ -81,10 +81,9 @@ struct Question {
     let threshold: Double
     let isSwapped: Bool
 
-    init(_ ensemble: TreeEnsemble, node: Int) {
-        let rule = ensemble.rules[node]
-        let threshold = ensemble.thresholds[node]
-        let comparing = ensemble.comparing
+    fileprivate init(
+        _ rule: TreeEnsemble.Rule, threshold: Double, comparing: TreeEnsemble.Precision
+    ) {
         var isSwapped: Bool
         var limit = Double.nan
         if let reading = rule.reading {
@@ -153,5 +152,12 @@ struct Question {
             missing.zeroIsMissing = true
         }
         return missing
+    }
+}
+
+extension TreeEnsemble {
+    /// What a node asks. A method, as an initializer would take a copy of the ensemble for itself.
+    func question(of node: Int) -> Question {
+        Question(rules[node], threshold: thresholds[node], comparing: comparing)
     }
 }

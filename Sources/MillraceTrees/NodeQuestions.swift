@@ -13,7 +13,7 @@ struct NodeQuestions {
         var columns = [Int32](repeating: 0, count: ensemble.nodeCount)
         for node in columns.indices {
             let column = table.column(
-                Question(ensemble, node: node), feature: Int(ensemble.features[node]))
+                ensemble.question(of: node), feature: Int(ensemble.features[node]))
             columns[node] = Int32(clamping: column)
         }
         table.finish()
@@ -40,13 +40,13 @@ struct NodeQuestions {
         }
         for node in nodes {
             let node = Int(node)
-            let rank = table.rank(Question(ensemble, node: node), column: Int(columns[node]))
+            let rank = table.rank(ensemble.question(of: node), column: Int(columns[node]))
             ranks[node] = UInt32(clamping: rank)
         }
         return ranks
     }
 
-    func question(of node: Int) -> Question { Question(ensemble, node: node) }
+    func question(of node: Int) -> Question { ensemble.question(of: node) }
 
     /// In `table`.
     func column(of node: Int) -> Int { Int(columns[node]) }
