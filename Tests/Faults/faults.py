@@ -55,23 +55,33 @@ def run(row, setting):
     return result
 
 
+def way(setting):
+    return f"{setting.protocol}, librdkafka {setting.library}"
+
+
+def key(row, setting):
+    """The first cells of a line, which tell it from the others."""
+    return row.number, row.name, setting.delivery.replace("_", " "), way(setting)
+
+
 def line(row, setting, result):
-    way = f"{setting.protocol}, librdkafka {setting.library}"
     if result.note.startswith("not run"):
         figures = ["–"] * 5
     else:
         bound = "" if result.bound is None or setting.is_once else f" (≤ {result.bound:,})"
         figures = [f"{result.records:,}", str(result.faults), str(result.lost),
                    f"{result.duplicates:,}{bound}", str(result.order)]
-    verdict = "; ".join(result.wrong) or result.note or "good"
-    delivery = setting.delivery.replace("_", " ")
-    cells = [row.number, row.name, delivery, way, *figures, f"{result.seconds:.0f} s", verdict]
+    verdict = "; ".join(result.wrong) or result.note.strip() or "good"
+    cells = [*key(row, setting), *figures, f"{result.seconds:.0f} s", verdict,
+             datetime.date.today().isoformat()]
     return f"| {' | '.join(cells)} |"
 
 
 COLUMNS = ["row", "fault", "delivery", "group protocol, library", "records", "faults", "lost",
-           "twice (bound)", "order broken", "took", "verdict"]
+           "twice (bound)", "order broken", "took", "verdict", "day"]
 HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+FULL_NOTE = ("Each row by `scripts/faults --full --write ROW`, on the day in its last column; all of "
+             "them without ROW.")
 
 
 def write_page(text, marks=MARKS):
@@ -79,6 +89,22 @@ def write_page(text, marks=MARKS):
     page = PAGE.read_text()
     begin, end = (page.index(mark) for mark in marks)
     PAGE.write_text(page[:begin] + marks[0] + "\n" + text + page[end:])
+
+
+def write_line(row, setting, text, options):
+    """Puts the line into the page's table, in the place of the last one of this row and setting; one
+    of a row that is no more goes."""
+    page = PAGE.read_text()
+    lines = {}
+    for old in page[page.index(MARKS[0]):page.index(MARKS[1])].splitlines():
+        cells = tuple(cell.strip() for cell in old.strip().strip("|").split("|"))
+        lines[cells[:4]] = old
+    lines[key(row, setting)] = text
+    options = argparse.Namespace(**vars(options) | {
+        "delivery": None, "protocol": None, "library": None})
+    known = [key(one, its) for one in table.ROWS for its in settings(one, options)]
+    table_lines = [lines[one] for one in known if one in lines]
+    write_page(f"{FULL_NOTE}\n\n{HEAD}\n" + "\n".join(table_lines) + "\n")
 
 
 def chosen(words):
@@ -102,6 +128,8 @@ def parse():
     made.add_argument("--library", choices=LIBRARIES)
     made.add_argument("--write", action="store_true")
     options = made.parse_args()
+    if options.write and (not options.full or options.records or options.changes):
+        made.error("--write takes --full, with its numbers of records and changes")
     default = Setting()
     options.records = options.records or (FULL_RECORDS if options.full else default.records)
     options.changes = options.changes or (FULL_CHANGES if options.full else default.changes)
@@ -111,7 +139,7 @@ def parse():
 def main():
     scenario.end_in_order()
     options = parse()
-    lines, bad = [], 0
+    count = bad = 0
     print(HEAD, flush=True)
     for row in chosen(options.rows):
         for setting in settings(row, options):
@@ -119,13 +147,12 @@ def main():
                 f"{setting.library}")
             result = run(row, setting)
             bad += not result.is_good
-            lines.append(line(row, setting, result))
-            print(lines[-1], flush=True)
-    if options.write:
-        command = "scripts/faults " + " ".join(a for a in sys.argv[1:])
-        day = datetime.date.today().isoformat()
-        write_page(f"`{command}`, {day}:\n\n{HEAD}\n" + "\n".join(lines) + "\n")
-    say(f"{bad} of {len(lines)} are bad")
+            count += 1
+            text = line(row, setting, result)
+            print(text, flush=True)
+            if options.write:
+                write_line(row, setting, text, options)
+    say(f"{bad} of {count} are bad")
     return 1 if bad else 0
 
 

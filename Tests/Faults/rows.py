@@ -7,6 +7,8 @@ from scenario import EXACTLY_ONCE, SESSION_SECONDS, Run, pause
 from table import row
 
 BOUNCES = 3
+# The others take a node's partitions over after 9 s without a word from it.
+FENCED_SECONDS = 12
 MOST_MEMBERS = 4
 SEED = 7
 
@@ -35,23 +37,25 @@ def bounce_worker(run, worker, fault):
     return worker.again().wait_ready()
 
 
-def bounce_broker(run, fault):
+def bounce_broker(run, fault, number):
+    """Does it to one of the nodes; it comes back."""
+    run.wait_in_sync()
     run.faults += 1
     if fault == "stop":
-        run.cluster.node("pause")
+        run.cluster.node("pause", number)
         try:
-            pause(SESSION_SECONDS + 2)
+            pause(FENCED_SECONDS)
         finally:
-            run.cluster.node("resume")
+            run.cluster.node("resume", number)
         return
-    run.cluster.node({"kill": "kill", "term": "stop"}[fault])
-    run.cluster.node("start")
+    run.cluster.node({"kill": "kill", "term": "stop"}[fault], number)
+    run.cluster.node("start", number)
 
 
 def matrix(setting, victim, fault):
-    """Two workers over a load that goes on, a reader beside; three bounces of each worker, or of
-    the broker, from a fifth of the records on."""
-    with Run(setting) as run:
+    """Two workers over a load that goes on, a reader beside; three bounces of each worker, or one of
+    each of three nodes, from a fifth of the records on."""
+    with Run(setting, cluster_name="faults-three" if victim == "broker" else "faults") as run:
         run.read_beside()
         workers = [run.start("one"), run.start("two")]
         for worker in workers:
@@ -61,7 +65,7 @@ def matrix(setting, victim, fault):
         for bounce in range(BOUNCES):
             run.wait_done(0.2 * (bounce + 1))
             if victim == "broker":
-                bounce_broker(run, fault)
+                bounce_broker(run, fault, bounce + 1)
             else:
                 workers = [bounce_worker(run, worker, fault) for worker in workers]
         harmless = victim == "worker" and fault == "term"

@@ -1,6 +1,5 @@
 """What the rows of the fault matrix share: a cluster behind a proxy, a run of workers over a loaded
 topic with a reader beside them, and the checker's verdict at its end."""
-import atexit
 import collections
 import contextlib
 import dataclasses
@@ -15,11 +14,11 @@ import time
 import origin  # also makes Tests/IntegrationTests importable
 import bench_data
 import brokers
+import clusters
 import records
 from brokers import wait_until
 from cases import SHORT_SESSION
 from confluent_kafka import KafkaException
-from proxy import Proxy
 from worker import Worker, debian_library, pipeline, version
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -35,12 +34,6 @@ PROTOCOLS = {
 LIBRARIES = {"2.16": {}, "2.0.2": debian_library()}
 # Of a commit interval of 1 s, and as much for what is on its way and for a slow machine.
 WINDOW_MS = 2_000
-# Transactions of killed workers must not hold the readers of these tests up for long.
-CLUSTERS = {"faults": [], "faults-secure": ["--secure"]}
-CLUSTER = ["--set", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
-           "--set", "log.cleaner.backoff.ms=500",
-           "--set", "group.consumer.session.timeout.ms=4000",
-           "--set", "group.consumer.heartbeat.interval.ms=500"]
 
 
 @dataclasses.dataclass
@@ -103,19 +96,6 @@ class Result:
         return self
 
 
-_proxies = {}
-
-
-def cluster(name="faults", *options):
-    """A cluster of our own, and the proxy that its second listener names."""
-    if name not in _proxies:
-        proxy = Proxy()
-        atexit.register(proxy.close)
-        made = brokers.cluster(name, "--advertise", proxy.address, *CLUSTER, *options)
-        _proxies[name] = proxy.start(made.proxied_target)
-    return brokers.cluster(name), _proxies[name]
-
-
 def pause(seconds):
     """Where time itself is the fault: a silence longer than a timeout."""
     until = time.monotonic() + seconds
@@ -128,7 +108,8 @@ class Run:
     def __init__(self, setting, partitions=PARTITIONS, cluster_name="faults", dead=False, **topics):
         setting.check_usable()
         self.setting, self.partitions = setting, partitions
-        self.cluster, self.proxy = cluster(cluster_name, *CLUSTERS[cluster_name])
+        self.cluster = clusters.cluster(cluster_name)
+        self.proxy = self.cluster.proxy
         self.bootstrap = self.cluster.bootstrap
         self.watcher = records.Watcher(self.bootstrap)
         self.group = records.new_name("group")
@@ -276,6 +257,12 @@ class Run:
             lambda: f"{count} partitions\n{self.current(worker).tail()}", seconds)
         return self.current(worker)
 
+    def wait_in_sync(self, seconds=120):
+        """Until no partition lacks a replica: then one node may go."""
+        wait_until(lambda: clusters.out_of_sync(self.bootstrap) == 0,
+                   lambda: f"no partition out of sync, but {clusters.out_of_sync(self.bootstrap)}",
+                   seconds, 0.25)
+
     def tails(self):
         return "\n--\n".join(worker.tail() for worker in self.running())
 
@@ -393,7 +380,8 @@ class Run:
                 last.callback(self._feed.abandon)
             for worker in self.gone + self.workers:
                 last.callback(worker.close)
-            last.callback(self.cluster.node, "resume")
+            for number in range(1, self.cluster.nodes + 1):
+                last.callback(self.cluster.node, "resume", number)
             last.callback(self.proxy.tell, "pass")
 
 

@@ -18,6 +18,7 @@ import rows_topics
 import scenario
 from brokers import REPOSITORY, wait_until
 from faults import write_page
+from rows import FENCED_SECONDS
 from scenario import SESSION_SECONDS, Run, Setting, pause
 
 MARKS = ("<!-- scripts/soak --write: begin -->", "<!-- scripts/soak --write: end -->")
@@ -139,20 +140,30 @@ class Soak:
             extra.wait_exit(120)
             extra.close()
 
+    def broker(self):
+        """One of the nodes; the others can do without it."""
+        number = self.draw.randrange(1, self.run.cluster.nodes + 1)
+        self.run.wait_in_sync()
+        self.tell("broker", number=number)
+        return number
+
     def kill_broker(self):
-        self.run.cluster.node("kill")
-        self.run.cluster.node("start")
+        number = self.broker()
+        self.run.cluster.node("kill", number)
+        self.run.cluster.node("start", number)
 
     def stop_broker(self):
-        self.run.cluster.node("stop")
-        self.run.cluster.node("start")
+        number = self.broker()
+        self.run.cluster.node("stop", number)
+        self.run.cluster.node("start", number)
 
     def freeze_broker(self):
-        self.run.cluster.node("pause")
+        number = self.broker()
+        self.run.cluster.node("pause", number)
         try:
-            pause(self.draw.choice([1, SESSION_SECONDS + 2]))
+            pause(self.draw.choice([1, FENCED_SECONDS]))
         finally:
-            self.run.cluster.node("resume")
+            self.run.cluster.node("resume", number)
 
     def network(self):
         command = self.draw.choice(["stall", "stall up", "stall down", "drop up", "drop down",
@@ -167,11 +178,11 @@ class Soak:
         self.run.proxy.tell("pass")
 
     def too_few_replicas(self):
-        rows_network.alter_topic(self.run, self.run.sink, min_insync_replicas="2")
+        rows_network.alter_topic(self.run, self.run.sink, min_insync_replicas="4")
         try:
             pause(SESSION_SECONDS)
         finally:
-            rows_network.alter_topic(self.run, self.run.sink, min_insync_replicas="1")
+            rows_network.alter_topic(self.run, self.run.sink, min_insync_replicas="2")
 
     def one_fault(self):
         kinds = {"kill -9 worker": (4, self.kill_worker), "SIGTERM worker": (3, self.stop_worker),
@@ -301,7 +312,8 @@ def main():
     scenario.end_in_order()
     options = parse()
     print(f"the history is in {options.log}", flush=True)
-    with Run(Setting(options.delivery, "cooperative"), dead=True) as run:
+    with Run(Setting(options.delivery, "cooperative"), cluster_name="faults-three",
+             dead=True) as run:
         soak = Soak(options, run)
         try:
             soak.live()

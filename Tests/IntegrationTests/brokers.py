@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -54,8 +55,19 @@ def own_cluster_missing():
     return None if shutil.which("java") else "needs java to start brokers"
 
 
+def free_ports(count):
+    """Different ones, free at the moment."""
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
 class Cluster:
-    """One broker of our own."""
+    """Brokers of our own; one where the options do not say more."""
 
     def __init__(self, name, *options, environment=None):
         self.folder = scratch() / f"kafka-{name}"
@@ -78,9 +90,9 @@ class Cluster:
             raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def node(self, action):
+    def node(self, action, number=1):
         """kill, stop, pause, resume or start."""
-        self.tool("node", self.folder, 1, action)
+        self.tool("node", self.folder, number, action)
 
     def stop(self):
         self.tool("down", self.folder)

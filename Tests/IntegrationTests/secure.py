@@ -4,7 +4,6 @@ import base64
 import http.server
 import json
 import pathlib
-import socket
 import ssl
 import subprocess
 import sys
@@ -33,16 +32,6 @@ SESSION_MS = 2_000
 def openssl(*arguments, data=None):
     return subprocess.run(["openssl", *map(str, arguments)], input=data, check=True,
                           capture_output=True).stdout
-
-
-def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Authority:
@@ -149,7 +138,7 @@ class SecureCluster(brokers.Cluster):
         self.tokens = TokenServer(folder)
         self.proxies = [Proxy() for _ in SASL]
         taken = {proxy.port for proxy in self.proxies}
-        plain, control, *rest = [p for p in free_ports(2 + 2 * len(SASL)) if p not in taken]
+        plain, control, *rest = [p for p in brokers.free_ports(2 + 2 * len(SASL)) if p not in taken]
         behind = {n: f"127.0.0.1:{p}" for n, p in zip(SASL, rest)}
         for proxy, target in zip(self.proxies, behind.values()):
             proxy.start(target)

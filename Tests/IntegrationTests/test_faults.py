@@ -37,8 +37,6 @@ class FaultTests(unittest.TestCase):
     def test_frozen_workers_exactly_once(self):
         self.check(rows.zombie, protocol="cooperative")
 
-    @unittest.skip("in about one run of five a transaction stays open after the broker's return, and"
-                   " readers of committed records wait for ever; scripts/faults 6 runs it")
     def test_kill_9_of_the_broker_exactly_once(self):
         self.check(rows.matrix, "broker", "kill", protocol="consumer")
 
