@@ -262,7 +262,7 @@ extension KafkaSource {
             let offset = unsafe message.pointee.offset
             context.add(.reachedEnd(partition: partition, offset: offset))
         case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-            context.add(.problem(TopicMetadata.missing(topic).serviceError))
+            context.add(.blocked(TopicMetadata.missing(topic).serviceError))
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
             let text = TopicReport.missingRight(.source, "topic '\(topic)'", .read)
             context.add(.blocked(KafkaError(code, text).serviceError))

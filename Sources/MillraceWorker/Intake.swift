@@ -6,7 +6,7 @@ internal import Synchronization
 @safe final class Intake {
     private let shared: WorkerShared
     private var source: any Source { shared.source }
-    /// Checks topics before the start; throws what is wrong.
+    /// Checks topics before the start, and while nothing can be read; throws what is wrong.
     private let verifyTopics: @Sendable () throws(ServiceError) -> Void
 
     private var assigned: [Int32] = []
@@ -23,8 +23,9 @@ internal import Synchronization
     /// Since when the line has had no room, on the monotonic clock.
     private var fullSinceNs: Int64?
     private var end: EndTracker?
-    /// Nothing can be read, as `Status.sourceProblem` says.
-    private var isBlocked = false
+    /// When the topics are looked at again because nothing can be read, as `Status.sourceProblem`
+    /// says: of one that nobody writes to no record would show that it can be read again.
+    private var recheckAtNs: Int64?
 
     private var phase = Phase.starting
     private var startBackoff = Backoff(firstNs: 500_000_000)
@@ -50,6 +51,9 @@ internal import Synchronization
     /// partitions are paused, so that polling can go on for the group's sake: pausing throws away
     /// what is prefetched. Far below the shortest sensible max.poll.interval.ms (10 s).
     private static let pauseAfterNs: Int64 = 500_000_000
+
+    /// Each look makes clients of its own.
+    private static let recheckNs: Int64 = 5_000_000_000
 
     /// A run with an end does not wait for its topics for ever, as a service does.
     private static let patienceNs: Int64 = 60_000_000_000
@@ -79,6 +83,7 @@ internal import Synchronization
         case .reading:
             if shared.isStopRequested.load(ordering: .acquiring) { return beginDrain() }
             serveEvents()
+            stepBlocked()
             stepRevoke()
             stepRewinds()
             stepPause()
@@ -160,7 +165,7 @@ internal import Synchronization
                 if end != nil { shared.status.withLock { _ = $0.readToEnd.insert(partition) } }
             case .blocked(let error):
                 shared.log(.error, "input: \(error)")
-                isBlocked = true
+                recheckAtNs = shared.now() &+ Self.recheckNs
                 shared.status.withLock { $0.sourceProblem = error.description }
             case .problem(let error):
                 if error.isFatal {
@@ -172,10 +177,22 @@ internal import Synchronization
         }
     }
 
+    /// Looks whether what kept us from reading is mended.
+    private func stepBlocked() {
+        guard let recheckAtNs, shared.now() >= recheckAtNs else { return }
+        do {
+            try verifyTopics()
+            unblock()
+        } catch {
+            self.recheckAtNs = shared.now() &+ Self.recheckNs
+            shared.status.withLock { $0.sourceProblem = error.description }
+        }
+    }
+
     /// Something can be read again.
     private func unblock() {
-        guard isBlocked else { return }
-        isBlocked = false
+        guard recheckAtNs != nil else { return }
+        recheckAtNs = nil
         shared.status.withLock { $0.sourceProblem = nil }
         shared.log(.info, "input goes on")
     }

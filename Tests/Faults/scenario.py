@@ -61,11 +61,10 @@ class Setting:
 
     def check_usable(self):
         """Raises `Refused` where this cannot be run at all."""
-        if self.library == "2.0.2":
-            if "librdkafka 2.0.2" not in version(LIBRARIES["2.0.2"]):
-                raise Refused("needs Debian's librdkafka 2.0.2")
-            if self.protocol == "consumer":
-                raise Refused("librdkafka 2.0.2 does not know group.protocol")
+        if f"librdkafka {self.library}" not in version(LIBRARIES[self.library]):
+            raise Refused(f"no librdkafka {self.library} is loaded")
+        if self.library == "2.0.2" and self.protocol == "consumer":
+            raise Refused("librdkafka 2.0.2 does not know group.protocol")
 
 
 class Refused(Exception):

@@ -80,6 +80,25 @@ struct LifeTests {
         #expect(rig.stop() == .finished)
     }
 
+    @Test("an input that is blocked is looked at again, though no record comes")
+    func blockedAndIdle() throws {
+        let counter = Counter()
+        let rig = try Rig(
+            verifyTopics: { () throws(ServiceError) in
+                if counter.next() == 1 { throw failure("still no right").error }
+            })
+        rig.source.append(0, numbers(0..<1))
+        try rig.start()
+        try rig.wait("1 out") { rig.source.partition(0).stored == 1 }
+        rig.source.send(.blocked(failure("no right to read").error))
+        try rig.wait("still not ready") {
+            rig.worker.health.missing.contains { $0.hasPrefix("input: still no right") }
+        }
+        try rig.wait("ready again") { rig.isReady() }
+        #expect(counter.value == 3)
+        #expect(rig.stop() == .finished)
+    }
+
     @Test("a drain past its budget says so")
     func deadline() throws {
         let rig = try Rig { $0.drainBudgetNs = 1_000_000_000 }
