@@ -65,6 +65,9 @@ package enum SourceEvent: Sendable, Equatable {
     case reachedEnd(partition: Int32, offset: Int64)
     /// Nothing comes any more until somebody acts; then the source goes on by itself.
     case blocked(ServiceError)
+    /// Records were deleted before they were read: reading goes on where `source.start` says. The
+    /// text names the partition.
+    case positionGone(String)
     /// Something to tell the operator; the source goes on by itself unless `isFatal`.
     case problem(ServiceError)
 }

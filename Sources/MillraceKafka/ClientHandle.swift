@@ -91,6 +91,10 @@ final class ClientContext: Sendable {
             default: .debug
             }
         log(ours, "librdkafka", [("facility", facility), ("text", oneLine(text))])
+        // With source.start `error` there is an error; else this line is all that tells of it.
+        if facility == "OFFSET", text.contains("offset reset"), text.contains("out of range") {
+            add(.positionGone(oneLine(text)))
+        }
     }
 
     func log(_ error: KafkaError) {

@@ -167,6 +167,10 @@ internal import Synchronization
                 shared.log(.error, "input: \(error)")
                 recheckAtNs = shared.now() &+ Self.recheckNs
                 shared.status.withLock { $0.sourceProblem = error.description }
+            case .positionGone(let text):
+                shared.log(
+                    .error, "input: records were deleted before they were read", [("at", text)])
+                shared.status.withLock { $0.positionsGone &+= 1 }
             case .problem(let error):
                 if error.isFatal {
                     shared.end(.unavailable("input failed: \(error)"))

@@ -29,6 +29,7 @@ final class WorkerShared: Sendable {
     struct Status {
         var assigned: [Int32] = []
         var rebalances: UInt64 = 0
+        var positionsGone: UInt64 = 0
         var isPaused = false
         var pauses: UInt64 = 0
         /// `untilEnd`: see `WorkerSnapshot`.

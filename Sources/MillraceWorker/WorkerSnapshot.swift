@@ -15,6 +15,8 @@ package struct WorkerSnapshot: Sendable {
     package var maxRecords = 0
     package var assigned: [Int32] = []
     package var rebalances: UInt64 = 0
+    /// Times that records of a partition were deleted before they were read.
+    package var positionsGone: UInt64 = 0
     package var isPaused = false
     package var pauses: UInt64 = 0
     /// `untilEnd`: where each partition ended when the worker started.

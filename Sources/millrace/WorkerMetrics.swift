@@ -148,6 +148,10 @@ enum WorkerMetrics {
             .counter(
                 "millrace_rebalances_total",
                 "Assignments, revokes and losses that this worker has seen.", worker.rebalances),
+            .counter(
+                "millrace_offset_resets_total",
+                "Times that a partition's records were deleted before they were read.",
+                worker.positionsGone),
             .gauge(
                 "millrace_paused", "Whether the partitions are paused (1) by backpressure.",
                 worker.isPaused ? 1 : 0),

@@ -57,6 +57,9 @@ class FaultTests(unittest.TestCase):
     def test_records_deleted_before_they_were_read(self):
         self.check(rows_topics.out_of_range_is_an_error, delivery=AT_LEAST_ONCE)
 
+    def test_records_deleted_before_they_were_read_are_counted(self):
+        self.check(rows_topics.out_of_range)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -245,7 +245,7 @@ import Testing
         stage.settings.topic = "nowhere"
         let pump = try Pump(stage.settings)
         let isTold: (SourceEvent) -> Bool = {
-            guard case .problem(let error) = $0 else { return false }
+            guard case .blocked(let error) = $0 else { return false }
             return error.message.contains("topic 'nowhere' does not exist")
         }
         try #require(pump.until { pump.events.contains(where: isTold) })

@@ -77,7 +77,7 @@ struct Stage {
         case .revoked(let partitions), .lost(let partitions):
             assigned.subtract(partitions)
             source.unassign(partitions)
-        case .reachedEnd, .blocked, .problem: break
+        case .reachedEnd, .blocked, .positionGone, .problem: break
         }
     }
 

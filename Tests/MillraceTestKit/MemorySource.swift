@@ -127,6 +127,8 @@ package import MillraceCore
         state.read { $0.partitions[Int(partition)] }
     }
 
+    /// Holds `close` up while it is closed itself.
+    package let closing = Gate()
     /// `start`, `assign 0,1`, `unassign 0`, `pause 0`, `resume 0`, `seek 0 5`, `commit`, `close`.
     package var calls: [String] { state.read { $0.calls } }
 
@@ -364,6 +366,7 @@ package import MillraceCore
     }
 
     package func close() {
+        closing.pass()
         state.change { state in
             state.calls.append("close")
             if !state.lent.isEmpty { state.violations.append("closed with lent records") }

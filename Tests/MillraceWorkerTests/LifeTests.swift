@@ -123,6 +123,19 @@ struct LifeTests {
         rig.model.gate.open()
     }
 
+    @Test("clients that never close do not keep the process")
+    func hangingClose() throws {
+        let rig = try Rig()
+        rig.source.append(0, numbers(0..<10))
+        try rig.start()
+        try rig.waitForOutput(10)
+        rig.source.closing.close()
+        #expect(rig.stop() == .deadlineExceeded)
+        #expect(rig.source.partition(0).committed == 10)
+        #expect(rig.logs.events.contains { $0.message.contains("do not close") })
+        rig.source.closing.open()
+    }
+
     @Test("a fatal input error ends the worker in good order")
     func fatalInput() throws {
         let rig = try Rig()
