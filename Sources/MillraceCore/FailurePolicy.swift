@@ -26,6 +26,16 @@ package struct FailurePolicy: Sendable {
         case hold(String)
     }
 
+    /// What is known of an engine that has refused all of a batch.
+    package enum Engine: Sendable {
+        /// It scores a row that it has scored before: the batch's records are bad.
+        case works
+        /// It refuses that row too.
+        case isBroken
+        /// It was not tried.
+        case isUnknown
+    }
+
     /// Judges one scored batch.
     ///
     /// - Parameters:
@@ -33,11 +43,12 @@ package struct FailurePolicy: Sendable {
     ///   - refused: rows of those that the engine refused.
     ///   - dead: records of the batch that would go to the dead letters, `refused` included.
     package mutating func judge(
-        records count: Int, scored: Int, refused: Int, dead deadCount: Int
+        records count: Int, scored: Int, refused: Int, dead deadCount: Int,
+        engine: Engine = .isUnknown
     ) -> Verdict {
-        if scored > 0, refused == scored {
+        if scored > 0, refused == scored, engine != .works {
             lonelyFailures += scored
-            if scored > 1 || lonelyFailures >= Self.lonelyFailureLimit {
+            if scored > 1 || lonelyFailures >= Self.lonelyFailureLimit || engine == .isBroken {
                 return .hold("the engine refuses every record")
             }
         } else if scored > 0 {

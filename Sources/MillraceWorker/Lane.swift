@@ -11,6 +11,8 @@ internal import Synchronization
     private let features: FeatureColumns
     /// Rows of the current batch that the engine refused, with its words.
     private var refused: [(row: Int, message: String)] = []
+    /// The first row that the engine scored.
+    private var proven: ProvenRow?
     /// When the part of the work before ended, on the monotonic clock.
     private var stepEndNs: Int64 = 0
     private var task = Task.take
@@ -124,6 +126,7 @@ internal import Synchronization
         do {
             try session.predict(features, rows: rows)
             batch.times.inferenceNs = (batch.times.inferenceNs ?? 0) &+ stepNs()
+            if proven == nil { proven = ProvenRow(rows.lowerBound, of: features) }
             codec.append(session.predictions, rows: rows, to: batch)
             batch.times.appendNs = (batch.times.appendNs ?? 0) &+ stepNs()
         } catch {
@@ -147,10 +150,25 @@ internal import Synchronization
 
     private func judge(_ batch: Batch) -> FailurePolicy.Verdict {
         let dead = shared.settings.onError == .deadLetter ? batch.errors.count : 0
+        let engine = engineOf(batch)
         return shared.failures.withLock { policy in
             policy.judge(
                 records: batch.count, scored: features.rowCount, refused: refused.count,
-                dead: dead)
+                dead: dead, engine: engine)
+        }
+    }
+
+    /// Tries the engine where it has refused all it got. Not the first time that it was more than a
+    /// record: a failure of a moment then costs a second and no record.
+    private func engineOf(_ batch: Batch) -> FailurePolicy.Engine {
+        guard let proven, features.rowCount > 0, refused.count == features.rowCount,
+            refused.count == 1 || tries > 0
+        else { return .isUnknown }
+        do {
+            try session.predict(proven.features, rows: 0..<1)
+            return .works
+        } catch {
+            return .isBroken
         }
     }
 

@@ -80,6 +80,19 @@ struct FailurePolicyTests {
         #expect(policy.judge(records: 1, scored: 1, refused: 1, dead: 1) == .proceed)
     }
 
+    @Test("an engine that scores what it scored before has refused bad records")
+    func provenEngine() {
+        var policy = FailurePolicy(maxRatio: 1)
+        for _ in 0..<20 {
+            let verdict = policy.judge(records: 1, scored: 1, refused: 1, dead: 1, engine: .works)
+            #expect(verdict == .proceed)
+        }
+        let batch = policy.judge(records: 4, scored: 4, refused: 4, dead: 4, engine: .works)
+        #expect(batch == .proceed)
+        #expect(
+            isHold(policy.judge(records: 1, scored: 1, refused: 1, dead: 1, engine: .isBroken)))
+    }
+
     @Test("waiting times double up to half a minute and start over")
     func backoff() {
         var backoff = Backoff(firstNs: 1_000_000_000)
@@ -89,6 +102,37 @@ struct FailurePolicyTests {
         #expect(backoff.next() == 30_000_000_000)
         backoff.reset()
         #expect(backoff.next() == 1_000_000_000)
+    }
+}
+
+@Suite("Proven row")
+struct ProvenRowTests {
+    @Test("numbers and texts are the row's own, whatever becomes of the columns")
+    func copies() throws {
+        let numbers = try #require(
+            FeatureColumn(name: "n", type: .float32, rowShape: [2], capacityRows: 3))
+        let texts = try #require(
+            FeatureColumn(name: "t", type: .string, rowShape: [], capacityRows: 3))
+        let features = FeatureColumns(columns: [numbers, texts], capacityRows: 3)
+        features.rowCount = 3
+        unsafe numbers.storage.copyBytes(
+            from: [UInt8](repeating: 1, count: numbers.storage.count))
+        let word = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 3)
+        _ = unsafe word.initialize(from: Array("abc".utf8))
+        let slices = unsafe texts.storage.bindMemory(to: TextSlice.self)
+        unsafe slices[1] = TextSlice(start: UnsafePointer(word.baseAddress), count: 3)
+        let proven = try #require(ProvenRow(1, of: features))
+        unsafe word.update(repeating: UInt8(ascii: "x"))
+        unsafe word.deallocate()
+        unsafe numbers.storage.copyBytes(
+            from: [UInt8](repeating: 2, count: numbers.storage.count))
+        let copies = proven.features.columns
+        #expect(proven.features.rowCount == 1)
+        #expect(unsafe Array(copies[0].storage) == Array(repeating: 1, count: 8))
+        let slice = unsafe copies[1].storage.bindMemory(to: TextSlice.self)[0]
+        let text = unsafe UnsafeBufferPointer(start: slice.start, count: slice.count)
+        #expect(unsafe String(decoding: text, as: UTF8.self) == "abc")
+        #expect(ProvenRow(3, of: features) == nil)
     }
 }
 

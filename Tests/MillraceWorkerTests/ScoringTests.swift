@@ -132,6 +132,37 @@ struct ScoringTests {
         #expect(rig.logs.has("holding ended"))
     }
 
+    @Test("a batch of bad records alone is held once, then the engine is tried with a good row")
+    func allBad() throws {
+        let rig = try Rig { $0.maxDeadRatio = 1 }
+        rig.model.refuse([2, 3])
+        rig.source.append(0, numbers(1..<2))
+        try rig.start()
+        try rig.waitForOutput(1)
+        rig.source.append(0, numbers(2..<4))
+        try rig.waitForOutput(3)
+        #expect(rig.stop() == .finished)
+        #expect(rig.sink.deadLetters.map(\.offset) == [1, 2])
+        #expect(rig.source.partition(0).committed == 3)
+    }
+
+    @Test("an engine that breaks refuses its good row too: not even a single record is dead")
+    func breaksLater() throws {
+        let rig = try Rig()
+        rig.source.append(0, numbers(0..<1))
+        try rig.start()
+        try rig.waitForOutput(1)
+        rig.model.refuseAll(true)
+        rig.source.append(0, numbers(1..<2))
+        try rig.wait("holding") {
+            rig.worker.health.missing.contains { $0.hasPrefix("holding") }
+        }
+        rig.model.refuseAll(false)
+        try rig.waitForOutput(2)
+        #expect(rig.stop() == .finished)
+        #expect(rig.sink.deadLetters.isEmpty)
+    }
+
     @Test("too many dead letters: hold")
     func deadRatio() throws {
         let rig = try Rig { $0.maxDeadRatio = 0.5 }
