@@ -18,7 +18,7 @@ extension Verb {
             guard arguments.operands.count == 1 else {
                 throw CommandError(.usage, "run needs one pipeline file")
             }
-            CoreFiles.forbid()
+            CrashRemains.forbid()
             Signals.block()
             let summary = RunSummary()
             let form = try arguments.logForm()

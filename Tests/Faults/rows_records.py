@@ -122,17 +122,21 @@ def slow_engine(setting):
 
 # 14: a model that fails
 
+def hour_nodes(last, *more):
+    """A model's nodes and numbers: of /hour alone, then the last nodes."""
+    first = helper.make_node("Slice", ["features", "from", "to", "axis"], ["hour"])
+    return [first, *last], [
+        tensor("from", numpy.int64, [1]), tensor("to", numpy.int64, [2]),
+        tensor("axis", numpy.int64, [1]), *more]
+
+
 def gather_model():
     """A look-up by /hour in a table of 23 rows: records of hour 23 make the whole call fail."""
     table = tensor("table", numpy.float32, [[hour / 32, hour / 64] for hour in range(23)])
-    nodes = [
-        helper.make_node("Slice", ["features", "from", "to", "axis"], ["hour"]),
-        helper.make_node("Squeeze", ["hour", "axis"], ["flat"]),
-        helper.make_node("Cast", ["flat"], ["index"], to=TensorProto.INT64),
-        helper.make_node("Gather", ["table", "index"], ["probabilities"])]
-    return save_model("gather", nodes, [
-        table, tensor("from", numpy.int64, [1]), tensor("to", numpy.int64, [2]),
-        tensor("axis", numpy.int64, [1])])
+    return save_model("gather", *hour_nodes(
+        [helper.make_node("Squeeze", ["hour", "axis"], ["flat"]),
+         helper.make_node("Cast", ["flat"], ["index"], to=TensorProto.INT64),
+         helper.make_node("Gather", ["table", "index"], ["probabilities"])], table))
 
 
 @row("14", "model fails on one record in some thirty")
@@ -143,6 +147,49 @@ def failing_engine(setting):
         count = min(setting.records, 20_000)
         run.load(count)
         run.start(model=model_of(gather_model()))
+        run.faults += 1
+        bad = sum(b'"hour":23.0' in run.rows[n] for n in range(count))
+        result = run.finish(bound_faults=0)
+        result.note = f"{result.dead} dead letters"
+        return result.require(result.dead == bad, f"{result.dead} dead letters, {bad} bad records")
+
+
+@row("14", "model gives NaN for one record in some thirty")
+def not_a_number(setting):
+    """The root of 22.5 - /hour: JSON has no NaN, the field is null."""
+    with Run(setting) as run:
+        run.known = False
+        count = min(setting.records, 20_000)
+        run.load(count)
+        nodes, numbers = hour_nodes(
+            [helper.make_node("Sub", ["most", "hour"], ["left"]),
+             helper.make_node("Sqrt", ["left"], ["probabilities"])],
+            tensor("most", numpy.float32, [[22.5, 22.5]]))
+        run.start(model=model_of(save_model("root", nodes, numbers)))
+        run.faults += 1
+        bad = sum(b'"hour":23.0' in run.rows[n] for n in range(count))
+        result = run.finish(bound_faults=0)
+        nulls = sum(b'"score":null' in message.value()
+                    for message in records.scan(run.bootstrap, run.sink))
+        result.note = f"{nulls} of {bad} are null"
+        return result.require(bad and nulls == bad, result.note)
+
+
+@row("14", "model gives no row for one record in some thirty")
+def wrong_shape(setting):
+    """Those of hour 23 are left out: an answer of fewer rows than the batch is a refusal of it."""
+    with Run(setting, dead=True) as run:
+        run.known = False
+        run.read_beside()
+        count = min(setting.records, 20_000)
+        run.load(count)
+        nodes, numbers = hour_nodes(
+            [helper.make_node("Less", ["hour", "most"], ["kept"]),
+             helper.make_node("Squeeze", ["kept", "axis"], ["flat"]),
+             helper.make_node("Concat", ["hour", "hour"], ["two"], axis=1),
+             helper.make_node("Compress", ["two", "flat"], ["probabilities"], axis=0)],
+            tensor("most", numpy.float32, [[22.5]]))
+        run.start(model=model_of(save_model("compress", nodes, numbers)))
         run.faults += 1
         bad = sum(b'"hour":23.0' in run.rows[n] for n in range(count))
         result = run.finish(bound_faults=0)

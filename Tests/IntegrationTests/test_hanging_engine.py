@@ -14,7 +14,7 @@ CULPRIT = 77
 SLOTS_START = 64 << 10
 # As often as the largest number of the record says, the model turns it around.
 MODEL = REPOSITORY / "Tests" / "Fixtures" / "onnx" / "hostile" / "hanging.onnx"
-ENDED_BY_SIGNAL = -signal.SIGKILL
+ENDED_BY_SIGNAL = -signal.SIGSEGV
 
 
 class HangingEngineCase(BrokerCase):
@@ -78,12 +78,12 @@ class HangTests(HangingEngineCase):
 
 class CrashTests(HangingEngineCase):
     def test_the_record_becomes_a_dead_letter_after_three_crashes(self):
-        """A signal that nobody can catch, during the call, stands for the engine's own crash."""
+        """The signal of a bad pointer, during the call, stands for the engine's own crash."""
         content = self.content(inference_timeout="1h", crash_journal=str(self.journal))
         for _ in range(3):
             worker = self.worker(content, "--until-end")
             worker.wait_for(self.is_stuck, "a call that does not end")
-            worker.process.send_signal(signal.SIGKILL)
+            worker.process.send_signal(signal.SIGSEGV)
             self.assertEqual(worker.wait_exit(), ENDED_BY_SIGNAL, worker.tail())
         worker = self.worker(content, "--until-end")
         self.assertEqual(worker.wait_exit(), 0, worker.tail())
