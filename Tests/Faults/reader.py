@@ -35,8 +35,14 @@ def main():
         "bootstrap.servers": options.bootstrap, "group.id": "beside", "enable.auto.commit": False,
         "enable.partition.eof": True, "isolation.level": options.isolation,
         "auto.offset.reset": "error"})
-    consumer.assign([TopicPartition(options.topic, p, starts.get(str(p), 0)) for p in partitions])
-    places = {p: starts.get(str(p), 0) for p in partitions}
+
+    def first(partition):
+        """Where a check has ended, or behind what was deleted after it: markers of transactions lie
+        behind the last record."""
+        low, _ = consumer.get_watermark_offsets(TopicPartition(options.topic, partition), 60)
+        return max(low, starts.get(str(partition), 0))
+
+    places = {p: first(p) for p in partitions}
 
     def assign():
         consumer.assign([TopicPartition(options.topic, p, place) for p, place in places.items()])
