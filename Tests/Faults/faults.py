@@ -2,6 +2,7 @@
 import argparse
 import datetime
 import itertools
+import math
 import sys
 import time
 import traceback
@@ -91,20 +92,38 @@ def write_page(text, marks=MARKS):
     PAGE.write_text(page[:begin] + marks[0] + "\n" + text + page[end:])
 
 
+def cells_of(text):
+    return tuple(cell.strip() for cell in text.strip().strip("|").split("|"))
+
+
+def most_twice(table_lines):
+    """A sentence: of each fault the most records that came twice for one of it, at least once."""
+    most = {}
+    for text in table_lines:
+        _, name, delivery, _, _, faults, _, twice, *_ = cells_of(text)
+        count = twice.split(" ")[0].replace(",", "")
+        if delivery == "at least once" and count.isdigit() and int(count):
+            most[name] = max(most.get(name, 0), math.ceil(int(count) / max(1, int(faults))))
+    told = sorted(most.items(), key=lambda one: -one[1])
+    return ("Records that came twice for one fault at least once, at most: "
+            + "; ".join(f"{name} {count:,}" for name, count in told)
+            + "; in all other rows none.")
+
+
 def write_line(row, setting, text, options):
     """Puts the line into the page's table, in the place of the last one of this row and setting; one
     of a row that is no more goes."""
     page = PAGE.read_text()
     lines = {}
     for old in page[page.index(MARKS[0]):page.index(MARKS[1])].splitlines():
-        cells = tuple(cell.strip() for cell in old.strip().strip("|").split("|"))
-        lines[cells[:4]] = old
+        lines[cells_of(old)[:4]] = old
     lines[key(row, setting)] = text
     options = argparse.Namespace(**vars(options) | {
         "delivery": None, "protocol": None, "library": None})
     known = [key(one, its) for one in table.ROWS for its in settings(one, options)]
     table_lines = [lines[one] for one in known if one in lines]
-    write_page(f"{FULL_NOTE}\n\n{HEAD}\n" + "\n".join(table_lines) + "\n")
+    write_page(f"{FULL_NOTE}\n\n{HEAD}\n" + "\n".join(table_lines) + "\n\n"
+               + most_twice(table_lines) + "\n")
 
 
 def chosen(words):
