@@ -6,6 +6,7 @@ import pathlib
 import unittest
 
 import bench_data
+import brokers
 import records
 import secure
 from cases import BrokerCase
@@ -270,7 +271,7 @@ class TokenTests(SecurityCase):
         lane.finish()
 
     def test_a_token_server_that_is_not_there(self):
-        port = secure.free_ports(1)[0]
+        port = brokers.free_ports(1)[0]
         lane = Pipeline(self, "OAUTHBEARER").start(**{
             "sasl.oauthbearer.token.endpoint.url": f"http://127.0.0.1:{port}/token"})
         self.assert_refused(lane, "failed to acquire SASL OAUTHBEARER token")
