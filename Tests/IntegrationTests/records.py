@@ -209,7 +209,8 @@ class Feed:
     def _run(self):
         try:
             start = time.monotonic()
-            while not self._over.wait(0.02):
+            # Seldom: with each batch librdkafka spins through the last millisecond of its linger.
+            while not self._over.wait(0.1):
                 due = int((time.monotonic() - start) * self._rate)
                 if self._limit is not None:
                     due = min(due, self._limit)
