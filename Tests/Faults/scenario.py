@@ -238,7 +238,7 @@ class Run:
         worker may end with 69 or 75; any other end is a fault."""
         for worker in list(self.workers):
             code = worker.process.poll()
-            if code in (None, 0, -signal.SIGKILL):
+            if code in (None, 0, -signal.SIGKILL) or was_unheard(worker, code):
                 continue
             if code not in (69, 75):
                 raise AssertionError(f"a worker has ended with {code}\n{worker.tail()}")
