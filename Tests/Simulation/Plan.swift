@@ -89,10 +89,6 @@ struct Plan {
         requestMessages = 1 + random.below(20)
         commitIntervalNs = [10_000_000, 100_000_000, 1_000_000_000][random.below(3)]
         kinds = Self.drawKinds(&random, hasDeadLetters: settings.onError == .deadLetter)
-        // A lane whose engine was broken holds a bad record for ever: it looks like the engine.
-        if kinds.hasPoison {
-            self.mishaps.removeAll { $0 == .failEngine || $0 == .failEngineForLong }
-        }
     }
 
     private static func drawKinds(
