@@ -138,7 +138,7 @@ package enum Settings {
     static let engines = Setting.section("", "engines", doc: "What runs the models.")
     static let onnxruntime = Setting.text(
         "engines", "onnxruntime", .path, defaultText: "looked for beside the binary",
-        doc: "Another ONNX Runtime shared library than the one that came along.")
+        doc: "Another ONNX Runtime shared library than the one that came along; an absolute path.")
     static let intraOpThreads = Setting.integer(
         "engines", "intra_op_threads", 1...256, defaultValue: 1,
         doc: "Threads that ONNX Runtime may use for one batch of a lane.")
@@ -227,7 +227,10 @@ package enum Settings {
     static let commitInterval = Setting.duration(
         "", "commit_interval", (second / 100)...(3600 * second),
         defaultText: "1s; 100ms with exactly_once",
-        doc: "How often offsets, or transactions, are committed.")
+        doc: """
+            How often offsets, or transactions, are committed. With `exactly_once` at most half of \
+            the producer's `transaction.timeout.ms` (10 s).
+            """)
     static let memory = Setting.byteSize(
         "", "memory", (32 * mebibyte)...(1 << 40), defaultValue: 128 * mebibyte,
         doc: """
@@ -253,13 +256,16 @@ package enum Settings {
     static let http = Setting.section("", "http", doc: "Health, metrics and the live page.")
     static let httpListen = Setting.text(
         "http", "listen", .name(.listenAddress), isRequired: true,
-        doc: "Address of `/`, `/livez`, `/readyz` and `/metrics`; port 0 takes a free one.")
+        doc: """
+            Address of `/`, `/livez`, `/readyz` and `/metrics`; without a host it is the loopback \
+            address, port 0 takes a free one.
+            """)
     static let httpToken = Setting.form(
         "http", "token", .form(.secretFile),
         doc: """
             A file, `{file: path}`, with the token that clients send as `Authorization: Bearer \
-            TOKEN` or as the password of Basic: 16 to 1024 characters without spaces. Without it \
-            `/livez` and `/readyz` answer, and give no reasons.
+            TOKEN` or as the password of Basic: 16 to 1024 characters without spaces. To others \
+            `/livez` and `/readyz` answer without reasons, and nothing else does.
             """)
     static let httpSamples = Setting.integer(
         "http", "samples", 0...50, defaultValue: 5,

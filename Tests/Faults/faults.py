@@ -107,7 +107,7 @@ def most_twice(table_lines):
     told = sorted(most.items(), key=lambda one: -one[1])
     return ("Records that came twice for one fault at least once, at most: "
             + "; ".join(f"{name} {count:,}" for name, count in told)
-            + "; in all other rows none.")
+            + "; in all other rows that ran to their end none.")
 
 
 def write_line(row, setting, text, options):

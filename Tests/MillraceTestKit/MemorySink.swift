@@ -55,6 +55,8 @@ package import MillraceCore
     }
 
     private let state = Guarded(State())
+    /// Holds commits of transactions up while it is closed.
+    package let committing = Gate()
 
     package init() {}
 

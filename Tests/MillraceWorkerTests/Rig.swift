@@ -31,7 +31,7 @@ final class Rig: Sendable {
 
     init(
         partitions: Int = 1, assigns: [Int32]? = nil, tellsEnds: Bool = false,
-        clock: WorkerClock = FastClock.make(),
+        clock: WorkerClock = FastClock.make(), transactions policy: TransactionPolicy? = nil,
         _ change: (inout WorkerSettings) -> Void = { _ in },
         onSeek: @escaping @Sendable (Int32) -> Void = { _ in },
         verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void = {}
@@ -46,7 +46,11 @@ final class Rig: Sendable {
         change(&settings)
         worker = try Worker(
             Worker.Parts(
-                source: source, sink: sink, format: DecimalFormat(), model: model,
+                source: source, sink: sink,
+                transactions: policy.map { [source, sink] in
+                    Transactions(source: source, sink: sink, policy: $0)
+                },
+                format: DecimalFormat(), model: model,
                 features: DecimalFormat.features, append: DecimalFormat.append,
                 verifyTopics: verifyTopics),
             settings: settings, clock: clock, log: logs.log)
@@ -95,6 +99,7 @@ final class Rig: Sendable {
     private func letEnd() {
         model.gate.open()
         sink.acknowledgeAll()
+        sink.committing.open()
         worker.requestStop()
     }
 
