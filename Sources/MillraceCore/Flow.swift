@@ -295,6 +295,11 @@
                 ticket: ticket ?? none, count: run.count, first: first, lastOffset: run.last))
     }
 
+    /// Whether nothing of the batch can be written any more: it will be discarded.
+    package func isObsolete(_ batch: Batch) -> Bool {
+        batch.runs.allSatisfy { !ledger.isCurrent($0.ticket) }
+    }
+
     /// The lane is done with the batch: its runs queue up behind those of earlier batches.
     package mutating func deposit(_ batch: Batch) {
         sequencer.deposit(number: batch.number, slot: batch.slot)

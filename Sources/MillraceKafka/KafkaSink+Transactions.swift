@@ -16,6 +16,8 @@ extension KafkaSink: TransactionalSink {
         /// missing at the broker, which would refuse the next ones as well, and the client learns
         /// it only then, which takes it half a second.
         var hasGap = false
+        /// The client has told of an error since the last commit was begun.
+        var hasLostConnection = false
         /// When others have shut us out, the last two times.
         var fencedAt: [ContinuousClock.Instant] = []
     }
@@ -36,8 +38,10 @@ extension KafkaSink: TransactionalSink {
         }
         let list = PartitionList(topic: settings.topic, frontiers: offsets)
         transactions.isOpen = false
+        noteErrorsSoFar()
+        transactions.hasLostConnection = false
+        let asked = Deadline(afterMs: transactionMs)
         do throws(TransactionFailure) {
-            let asked = Deadline(afterMs: transactionMs)
             var sending = TransactionCall(asked)
             try unsafe sending.run {
                 unsafe rd_kafka_send_offsets_to_transaction(client, list.raw, member.raw, -1)
@@ -45,18 +49,38 @@ extension KafkaSink: TransactionalSink {
             // The library waits for the rest of the transaction's time; any other limit may leave
             // client and broker of different opinions.
             var ending = TransactionCall(asked)
-            try unsafe ending.run { unsafe rd_kafka_commit_transaction(client, -1) }
-            // A commit that the broker has been asked for twice may arrive there a second time,
-            // when the next transaction of this producer is open, and would commit that one.
-            if ending.tries > 1 || asked.remainingMs < transactionMs / 2 {
+            do throws(TransactionFailure) {
+                try unsafe ending.run { unsafe rd_kafka_commit_transaction(client, -1) }
+            } catch {
                 transactions.needsNewClient = true
-                return
+                throw error
             }
-            try unsafe beginNext(client)
+            noteErrorsSoFar()
+            // A commit that the broker has been asked for twice may arrive there a second time,
+            // when the next transaction of this producer is open, and would commit that one. The
+            // library asks again by itself after a connection was lost.
+            if ending.tries == 1, !transactions.hasLostConnection,
+                asked.remainingMs >= transactionMs / 2
+            {
+                return try unsafe beginNext(client)
+            }
         } catch {
             noteFailure(error)
             throw failure(of: error)
         }
+        transactions.needsNewClient = true
+        do throws(ServiceError) {
+            try begin(timeoutMs: Self.initializeMs)
+        } catch {
+            // The commit stands; the next write finds no open transaction, and `restart` goes on.
+            log(.warning, "no new producer after a slow commit: \(error)")
+        }
+    }
+
+    /// Takes in what the client has told so far; at a commit no delivery is awaited.
+    private func noteErrorsSoFar() {
+        var none: [Delivery] = []
+        poll(into: &none, timeoutMs: 0)
     }
 
     /// After a failure: throws the open transaction away, or makes a new client where the old one
@@ -93,6 +117,8 @@ extension KafkaSink: TransactionalSink {
     /// Makes a client where there is none to be used, takes the transactional id over and opens
     /// the first transaction.
     package func begin(timeoutMs: Int32) throws(ServiceError) {
+        // Of a start that failed behind it and is tried again.
+        if transactions.isOpen, fatalError == nil { return }
         if transactions.needsNewClient || fatalError != nil {
             try replaceClient()
             transactions.isInitialized = false

@@ -6,16 +6,18 @@ internal import Synchronization
 /// Writes enriched records and dead letters with one producer, idempotent or transactional. See
 /// `Sink` and `TransactionalSink` for which thread may call what.
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
-    // Sound: `owner` changes in `restart` and `close` only, when by contract no `write` runs and
-    // the caller is the thread that polls; `wake` and `purge` of other threads go through `gate`.
-    // So does `settings`; `mustSendLess` is the polling thread's. `transactions` changes while no
-    // `write` runs.
+    // Sound: `owner` changes in `begin`, `restart`, `commit` and `close` only, when by contract no
+    // `write` runs, and under both locks: `poll` holds `polling`, `wake` and `purge` of other
+    // threads go through `gate`. So does `settings`; `mustSendLess` is the polling thread's.
+    // `transactions` changes while no `write` runs.
 
     private(set) var settings: KafkaSettings
     let log: Log
     private var owner: ProducerOwner?
     var transactions = TransactionState()
     private let gate = Mutex(())
+    /// `begin` may replace the client before the start has come through, while another thread polls.
+    private let polling = Mutex(())
     private let statisticsBox = StatisticsBox()
     private var outgoing = OutgoingBuffer()
     private let modelHeader: HeaderText?
@@ -150,6 +152,10 @@ internal import Synchronization
     }
 
     package func poll(into deliveries: inout [Delivery], timeoutMs: Int32) {
+        polling.withLock { _ in serveEvents(into: &deliveries, timeoutMs: timeoutMs) }
+    }
+
+    private func serveEvents(into deliveries: inout [Delivery], timeoutMs: Int32) {
         guard let queue = unsafe owner?.queue else { return }
         var wait = timeoutMs
         for _ in 0..<Self.eventsMax {
@@ -219,6 +225,7 @@ internal import Synchronization
         let raw = unsafe rd_kafka_event_error(event)
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
         let error = KafkaError(raw, text.map(oneLine))
+        transactions.hasLostConnection = true
         owner?.handle.context.noteConnection(error)
         owner?.handle.context.log(owner?.handle.fatalError ?? error)
     }
@@ -275,7 +282,7 @@ internal import Synchronization
         }
         do throws(KafkaError) {
             var fresh: ProducerOwner? = try ProducerOwner(settings, log: log)
-            gate.withLock { _ in swap(&owner, &fresh) }
+            polling.withLock { _ in gate.withLock { _ in swap(&owner, &fresh) } }
             statisticsBox.clear()
             // The old client dies here, outside of the lock: that may take a while.
         } catch {
@@ -287,7 +294,7 @@ internal import Synchronization
     package func close() {
         abandonTransaction()
         var last: ProducerOwner?
-        gate.withLock { _ in swap(&owner, &last) }
+        polling.withLock { _ in gate.withLock { _ in swap(&owner, &last) } }
     }
 
     /// Breaks the producer as a real fatal error would; for tests.

@@ -104,6 +104,8 @@ package import MillraceCore
 
     /// Errors of the protocol that tests inject.
     package enum ErrorCode: Int32, Sendable {
+        /// The connection is cut instead of an answer.
+        case connectionCut = -195
         case none = 0
         case unknownTopic = 3
         case topicAuthorizationFailed = 29

@@ -6,8 +6,10 @@ internal import Synchronization
 @safe final class Intake {
     private let shared: WorkerShared
     private var source: any Source { shared.source }
-    /// Checks topics before the start, and while nothing can be read; throws what is wrong.
+    /// Checks topics before the start; throws what is wrong.
     private let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    /// Checks them while nothing can be read.
+    private let recheck: TopicRecheck
 
     private var assigned: [Int32] = []
     /// False until the group has told us our share, and again while an eager rebalance has taken
@@ -26,6 +28,8 @@ internal import Synchronization
     /// When the topics are looked at again because nothing can be read, as `Status.sourceProblem`
     /// says: of one that nobody writes to no record would show that it can be read again.
     private var recheckAtNs: Int64?
+    /// What keeps us from reading is a right that is missing.
+    private var isRightMissing = false
 
     private var phase = Phase.starting
     private var startBackoff = Backoff(firstNs: 500_000_000)
@@ -58,9 +62,13 @@ internal import Synchronization
     /// A run with an end does not wait for its topics for ever, as a service does.
     private static let patienceNs: Int64 = 60_000_000_000
 
-    init(shared: WorkerShared, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void) {
+    init(
+        shared: WorkerShared, verifyTopics: @escaping @Sendable () throws(ServiceError) -> Void,
+        recheck: TopicRecheck
+    ) {
         self.shared = shared
         self.verifyTopics = verifyTopics
+        self.recheck = recheck
     }
 
     /// Reads until the stop is asked for, the end is reached or the worker fails; then drains.
@@ -83,7 +91,7 @@ internal import Synchronization
         case .reading:
             if shared.isStopRequested.load(ordering: .acquiring) { return beginDrain() }
             serveEvents()
-            stepBlocked()
+            stepBlocked(waits: waits)
             stepRevoke()
             stepRewinds()
             stepPause()
@@ -165,7 +173,9 @@ internal import Synchronization
                 if end != nil { shared.status.withLock { _ = $0.readToEnd.insert(partition) } }
             case .blocked(let error):
                 shared.log(.error, "input: \(error)")
+                recheck.forget()
                 recheckAtNs = shared.now() &+ Self.recheckNs
+                isRightMissing = error.code.hasSuffix("_AUTHORIZATION_FAILED")
                 shared.status.withLock { $0.sourceProblem = error.description }
             case .positionGone(let text):
                 shared.log(
@@ -182,14 +192,18 @@ internal import Synchronization
     }
 
     /// Looks whether what kept us from reading is mended.
-    private func stepBlocked() {
-        guard let recheckAtNs, shared.now() >= recheckAtNs else { return }
-        do {
-            try verifyTopics()
-            unblock()
-        } catch {
+    ///
+    /// - Parameter waits: other threads may do the asking.
+    private func stepBlocked(waits: Bool) {
+        guard let recheckAtNs else { return }
+        switch recheck.takeAnswer() {
+        case .fine where !isRightMissing || shared.settings.tellsRights(): unblock()
+        // A record or a partition will show that the right is there again.
+        case .fine: self.recheckAtNs = shared.now() &+ Self.recheckNs
+        case .wrong(let error):
             self.recheckAtNs = shared.now() &+ Self.recheckNs
             shared.status.withLock { $0.sourceProblem = error.description }
+        case nil: if shared.now() >= recheckAtNs { recheck.ask(waits: !waits) }
         }
     }
 
@@ -197,6 +211,7 @@ internal import Synchronization
     private func unblock() {
         guard recheckAtNs != nil else { return }
         recheckAtNs = nil
+        recheck.forget()
         shared.status.withLock { $0.sourceProblem = nil }
         shared.log(.info, "input goes on")
     }
@@ -301,13 +316,17 @@ internal import Synchronization
             (flow.takeRewindsToPause(), flow.takeRewindsToSeek(nowNs: nowNs))
         }
         pause(toPause)
+        guard !toSeek.isEmpty else { return }
+        let committed = Result { () throws(ServiceError) in
+            try shared.transactions?.source.committedOffsets(
+                of: toSeek.map(\.partition), timeoutMs: 5_000) ?? [:]
+        }
         for (partition, target, epoch) in toSeek {
             let offset: Int64
             do {
-                // After a commit whose answer was lost only the group knows.
-                offset =
-                    try shared.transactions?.source.committedOffsets(
-                        of: [partition], timeoutMs: 5_000)[partition] ?? target
+                // After a commit whose answer was lost only the group knows. It is behind where
+                // we began at records that were deleted, or before a first commit.
+                offset = max(target, try committed.get()[partition] ?? target)
                 try source.seek(partition, to: offset)
             } catch {
                 shared.log(

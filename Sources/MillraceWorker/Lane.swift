@@ -97,14 +97,17 @@ internal import Synchronization
     }
 
     private func conclude(_ batch: Batch) {
-        if tries > 0 {
-            tries = 0
-            backoff.reset()
-            shared.status.withLock { $0.holds[index] = nil }
-            if !batch.isAbandoned { shared.log(.info, "holding ended") }
-        }
+        endHold(saysSo: !batch.isAbandoned)
         settleErrors(of: batch)
         task = .hand(batch)
+    }
+
+    private func endHold(saysSo: Bool) {
+        guard tries > 0 else { return }
+        tries = 0
+        backoff.reset()
+        shared.status.withLock { $0.holds[index] = nil }
+        if saysSo { shared.log(.info, "holding ended") }
     }
 
     private func score(_ batch: Batch) {
@@ -197,6 +200,10 @@ internal import Synchronization
         if shared.isStopRequested.load(ordering: .acquiring) {
             batch.isAbandoned = true
             conclude(batch)
+        } else if shared.flow.withLock({ $0.isObsolete(batch) }) {
+            // Others have its partitions now: what they do with it is not known here.
+            endHold(saysSo: true)
+            task = .hand(batch)
         } else {
             batch.startOver()
             task = .score(batch)

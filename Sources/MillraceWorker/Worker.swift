@@ -6,6 +6,7 @@ internal import Synchronization
 package final class Worker: Sendable {
     let shared: WorkerShared
     let verifyTopics: @Sendable () throws(ServiceError) -> Void
+    let recheck: TopicRecheck
     private let troubles: @Sendable () -> [String]
     let lanes: [Lane]
     private let threads = Mutex<Threads?>(nil)
@@ -57,6 +58,7 @@ package final class Worker: Sendable {
             source: parts.source, sink: parts.sink, transactions: parts.transactions,
             settings: settings, clock: clock, log: log)
         verifyTopics = parts.verifyTopics
+        recheck = TopicRecheck(parts.verifyTopics)
         troubles = parts.troubles
         var lanes: [Lane] = []
         for index in 0..<max(1, settings.lanes) {
@@ -102,8 +104,8 @@ package final class Worker: Sendable {
     }
 
     private func runIntake() {
-        let isDrained = Intake(shared: shared, verifyTopics: verifyTopics).run()
-        intakeIsOver(isDrained: isDrained)
+        let intake = Intake(shared: shared, verifyTopics: verifyTopics, recheck: recheck)
+        intakeIsOver(isDrained: intake.run())
     }
 
     func intakeIsOver(isDrained: Bool) {
@@ -124,24 +126,31 @@ package final class Worker: Sendable {
         letLanesEnd()
         for thread in threads.lanes { thread.join() }
         letDeliveriesEnd()
-        threads.deliveries.join()
-        return closeInTime() ? outcome : .deadlineExceeded
+        if closeInTime(threads.deliveries) { return outcome }
+        shared.exceedDeadline()
+        return .deadlineExceeded
     }
 
     /// librdkafka may never return from closing (seen with 2.0.2, whose topic had been deleted and
-    /// made again). What is not committed by then comes twice.
+    /// made again) or from throwing a transaction away. What is not committed by then comes twice.
     private static let closeBudgetNs: Int64 = 10_000_000_000
 
-    /// False where the clients do not close in their time; a thread hangs in them then.
-    private func closeInTime() -> Bool {
+    /// False where the delivery thread or the clients do not end in their time; a thread hangs in
+    /// them then.
+    private func closeInTime(_ deliveries: WorkerThread) -> Bool {
         let isClosed = Monitor(false)
-        let closing = WorkerThread(name: "closing") { [self] in
+        let end = { @Sendable [self] in
+            deliveries.join()
+            recheck.join()
             close()
+        }
+        let closing = WorkerThread(name: "closing") {
+            end()
             isClosed.withLock { $0 = true }
             isClosed.signal(.room)
         }
         guard closing != nil else {
-            close()
+            end()
             return true
         }
         let deadlineNs = shared.now() &+ Self.closeBudgetNs

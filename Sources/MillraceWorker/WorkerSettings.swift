@@ -33,6 +33,9 @@ package struct WorkerSettings: Sendable {
 
     /// What is wrong with the engine, as its watcher says it; nil while nothing is.
     package var engineProblem: @Sendable () -> String? = { nil }
+    /// Whether the last check of the topics was told our rights: without, that nothing was wrong
+    /// says nothing of them.
+    package var tellsRights: @Sendable () -> Bool = { true }
 
     package init() {}
 }

@@ -80,14 +80,16 @@ final class WorkerShared: Sendable {
         requestStop()
     }
 
-    /// The drain took too long: whatever the worker ends for, the process has to exit, because
-    /// threads may hang.
+    /// The drain or the closing took too long: whatever the worker ends for, the process has to
+    /// exit, because threads may hang.
     func exceedDeadline() {
         let earlier = outcome.withLock { outcome in
             defer { outcome = .deadlineExceeded }
             return outcome
         }
-        if let earlier { log(.error, "the drain took too long; the worker ended: \(earlier)") }
+        if let earlier, earlier != .finished {
+            log(.error, "the end took too long; the worker ended: \(earlier)")
+        }
     }
 
     /// Closes the source; no thread of the worker uses it any more.

@@ -35,7 +35,8 @@ package enum LoopSignal: Sendable, Equatable {
             case .room: onSignal(.intake)
             }
         }
-        intake = Intake(shared: worker.shared, verifyTopics: worker.verifyTopics)
+        intake = Intake(
+            shared: worker.shared, verifyTopics: worker.verifyTopics, recheck: worker.recheck)
         deliveries = Deliveries(shared: worker.shared)
     }
 

@@ -55,6 +55,8 @@ final class RunningPipeline: Sendable {
             let source = try KafkaSource(kafka, log: log)
             let sink = try KafkaSink(kafka, log: log)
             let start = StartState()
+            var settings = Self.settings(file, untilEnd: untilEnd)
+            settings.tellsRights = { start.tellsRights.load(ordering: .acquiring) }
             let transactions = Self.transactionPolicy(file).map {
                 Transactions(source: source, sink: sink, policy: $0)
             }
@@ -64,7 +66,7 @@ final class RunningPipeline: Sendable {
                 kafka, file.kafka, source: source, sink: sink, redaction: redaction, log: log)
             self.logins = logins
             worker = try Self.makeWorker(
-                pipeline, settings: Self.settings(file, untilEnd: untilEnd), source: source,
+                pipeline, settings: settings, source: source,
                 sink: sink, transactions: transactions, journal: journal,
                 verifyTopics: { () throws(ServiceError) in
                     do throws(ServiceError) {
@@ -113,6 +115,7 @@ final class RunningPipeline: Sendable {
         let report = try kafka.checkTopics(
             timeoutMs: 10_000, isCancelled: { stopFlag.isSet.load(ordering: .acquiring) },
             log: log)
+        start.tellsRights.store(report.rightsNotChecked.isEmpty, ordering: .releasing)
         guard report.problems.isEmpty else {
             throw ServiceError(
                 code: "", message: report.problems.map(\.message).joined(separator: "; "),
@@ -311,6 +314,8 @@ final class RunningPipeline: Sendable {
 /// What is kept from one try to start to the next.
 private final class StartState: Sendable {
     let patience = Mutex(StartPatience())
+    /// Of the last look at the topics.
+    let tellsRights = Atomic<Bool>(true)
 }
 
 /// Tells a wait for brokers, which begins before the worker reads, that a stop was asked for.

@@ -91,8 +91,16 @@ class Cluster:
         return done.stdout
 
     def node(self, action, number=1):
-        """kill, stop, pause, resume or start."""
-        self.tool("node", self.folder, number, action)
+        """kill, stop, pause, resume or start. A controller that has no time takes a killed node for
+        one that lives, and refuses it, until the tool gives up: then again."""
+        for tries in range(3 if action == "start" else 1):
+            if tries:
+                self.tool("node", self.folder, number, "kill")
+            try:
+                return self.tool("node", self.folder, number, action)
+            except AssertionError as error:
+                failure = error
+        raise failure
 
     def stop(self):
         self.tool("down", self.folder)

@@ -135,12 +135,29 @@ import Testing
         try rig.stage.cluster.setRoundTrip(broker: 1, milliseconds: 1_200)
         try rig.commit()
         try rig.stage.cluster.setRoundTrip(broker: 1, milliseconds: 0)
-        guard case .failed = rig.write() else {
-            Issue.record("the next transaction is the same producer's")
-            return
-        }
-        try rig.sink.restart()
         #expect(unsafe rig.sink.client != client)
+        try rig.writeThrough()
+        try rig.commit()
+        rig.close()
+    }
+
+    @Test func aCommitThatLostItsConnectionIsTheProducersLast() throws {
+        let rig = try Rig()
+        let client = unsafe rig.sink.client
+        try rig.writeThrough()
+        rig.stage.cluster.pushErrors(api: .endTransaction, [.connectionCut])
+        try rig.commit()
+        #expect(unsafe rig.sink.client != client)
+        try rig.writeThrough()
+        try rig.commit()
+        rig.close()
+    }
+
+    @Test func aStartThatIsTriedAgainKeepsItsTransaction() throws {
+        let rig = try Rig()
+        let client = unsafe rig.sink.client
+        try rig.sink.begin(timeoutMs: 10_000)
+        #expect(unsafe rig.sink.client == client)
         try rig.writeThrough()
         try rig.commit()
         rig.close()

@@ -48,6 +48,7 @@ package import MillraceCore
         var isPurging = false
         var writesRunning = 0
         var restarts = 0
+        var commits = 0
         var restartFailures = 0
         var isClosed = false
         var violations: [String] = []
@@ -57,6 +58,8 @@ package import MillraceCore
     private let state = Guarded(State())
     /// Holds commits of transactions up while it is closed.
     package let committing = Gate()
+    /// Holds `restart` up while it is closed.
+    package let restarting = Gate()
 
     package init() {}
 
@@ -116,6 +119,11 @@ package import MillraceCore
     package var pendingCount: Int { state.read { $0.pending.count } }
 
     package var restarts: Int { state.read { $0.restarts } }
+
+    /// Commits of transactions that were asked for.
+    package var commits: Int { state.read { $0.commits } }
+
+    func noteCommit() { state.change { $0.commits += 1 } }
 
     /// How often `write` found the queue full.
     package var fullCount: Int { state.read { $0.fullCount } }
@@ -269,6 +277,7 @@ package import MillraceCore
     }
 
     package func restart() throws(ServiceError) {
+        restarting.pass()
         let fails = state.change { state in
             if !state.pending.isEmpty { state.violations.append("restart with open records") }
             if state.writesRunning > 0 { state.violations.append("restart during a write") }

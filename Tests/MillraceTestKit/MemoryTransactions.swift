@@ -27,6 +27,7 @@ extension MemorySink: TransactionalSink {
     package func commit(
         _ offsets: [Ledger.Frontier], as member: any Membership
     ) throws(ServiceError) {
+        noteCommit()
         committing.pass()
         guard let member = member as? MemoryMembership else { return }
         for next in offsets { member.source.setCommitted(next.partition, next.offset) }

@@ -23,7 +23,7 @@ package final class Gate: Sendable {
 
     package func close() { isOpen.change { $0 = false } }
 
-    func pass() { isOpen.whenReady(timeoutMs: -1, { $0 }, { _ in }) }
+    package func pass() { isOpen.whenReady(timeoutMs: -1, { $0 }, { _ in }) }
 }
 
 /// Keeps all log events.

@@ -76,6 +76,62 @@ struct GroupTests {
         #expect(rig.worker.counters.discarded > 0 || rig.sink.offsets(1).count == 50)
     }
 
+    @Test("a batch that is held ends with its partition; the others go on")
+    func heldBatchIsRevoked() throws {
+        let rig = try Rig(partitions: 2) { $0.revokeBudgetNs = 1_000_000_000 }
+        rig.model.refuse(Set((0..<10).map(Double.init)))
+        rig.source.append(0, numbers(0..<10))
+        try rig.start()
+        try rig.wait("held") { !rig.isReady() }
+        rig.source.append(1, numbers(10..<30))
+        rig.source.send(.revoked([0]))
+        try rig.wait("partition 1 goes on") { rig.sink.values(1) == doubled(10..<30) }
+        #expect(rig.sink.deadLetters == [])
+        try rig.wait("ready") { rig.isReady() }
+        #expect(rig.stop() == .finished)
+        #expect(rig.source.partition(0).committed == nil)
+    }
+
+    @Test("brokers that do not answer what became of the topic: the group is answered all the same")
+    func silentRecheck() throws {
+        let (asked, gate) = (Counter(), Gate())
+        let rig = try Rig(
+            partitions: 2,
+            verifyTopics: { () throws(ServiceError) in if asked.next() > 0 { gate.pass() } })
+        rig.source.append(0, numbers(0..<10))
+        try rig.start()
+        try rig.waitForOutput(10)
+        gate.close()
+        rig.source.send(.blocked(failure("topic away").error))
+        try rig.wait("asked again") { asked.value == 2 }
+        #expect(!rig.isReady())
+        rig.source.send(.revoked([0]))
+        try rig.wait("let go") { rig.source.calls.contains("unassign 0") }
+        gate.open()
+        try rig.wait("ready") { rig.isReady() }
+        #expect(rig.stop() == .finished)
+    }
+
+    @Test("a right that nobody tells of is there when something is read again")
+    func untoldRight() throws {
+        let asked = Counter()
+        let rig = try Rig(
+            { $0.tellsRights = { false } },
+            verifyTopics: { () throws(ServiceError) in _ = asked.next() })
+        try rig.start()
+        try rig.wait("ready") { rig.isReady() }
+        rig.source.send(
+            .blocked(
+                ServiceError(
+                    code: "TOPIC_AUTHORIZATION_FAILED", message: "no right", isFatal: false,
+                    isRetriable: true)))
+        try rig.wait("asked again, twice") { asked.value >= 3 }
+        #expect(!rig.isReady())
+        rig.source.append(0, numbers(0..<10))
+        try rig.wait("ready") { rig.isReady() }
+        #expect(rig.stop() == .finished)
+    }
+
     @Test("a loss while a revoke waits answers both")
     func lostDuringRevoke() throws {
         let rig = try Rig(partitions: 2)

@@ -136,6 +136,22 @@ struct LifeTests {
         rig.source.closing.open()
     }
 
+    @Test("an output that never comes back does not keep the process")
+    func hangingRestart() throws {
+        let rig = try Rig()
+        rig.sink.restarting.close()
+        rig.source.append(0, numbers(0..<10))
+        try rig.start()
+        try rig.waitForOutput(10)
+        rig.sink.breakFatally()
+        rig.source.append(0, numbers(10..<20))
+        try rig.wait("the output is broken") { !rig.isReady() }
+        rig.source.send(.problem(failure("gone", isFatal: true).error))
+        #expect(rig.end() == .deadlineExceeded)
+        #expect(rig.logs.events.contains { $0.message.contains("gone") })
+        rig.sink.restarting.open()
+    }
+
     @Test("a fatal input error ends the worker in good order")
     func fatalInput() throws {
         let rig = try Rig()

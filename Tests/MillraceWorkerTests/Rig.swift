@@ -100,6 +100,7 @@ final class Rig: Sendable {
         model.gate.open()
         sink.acknowledgeAll()
         sink.committing.open()
+        sink.restarting.open()
         worker.requestStop()
     }
 
