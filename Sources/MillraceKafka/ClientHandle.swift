@@ -8,6 +8,9 @@ final class ClientContext: Sendable {
     /// Of a consumer; a producer's come as events.
     let statistics = StatisticsBox()
     private let state = Mutex(State())
+    /// How often the connection to the transactions' coordinator was lost, or did not answer. The
+    /// log alone tells of it.
+    let coordinatorFailures = Atomic<Int>(0)
 
     private struct State {
         var events: [SourceEvent] = []
@@ -94,6 +97,9 @@ final class ClientContext: Sendable {
         // With source.start `error` there is an error; else this line is all that tells of it.
         if facility == "OFFSET", text.contains("offset reset"), text.contains("out of range") {
             add(.positionGone(oneLine(text)))
+        }
+        if ["FAIL", "REQTMOUT"].contains(facility), text.contains("TxnCoordinator") {
+            coordinatorFailures.wrappingAdd(1, ordering: .relaxed)
         }
     }
 

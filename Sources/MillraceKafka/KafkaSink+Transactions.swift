@@ -16,8 +16,6 @@ extension KafkaSink: TransactionalSink {
         /// missing at the broker, which would refuse the next ones as well, and the client learns
         /// it only then, which takes it half a second.
         var hasGap = false
-        /// The client has told of an error since the last commit was begun.
-        var hasLostConnection = false
         /// When others have shut us out, the last two times.
         var fencedAt: [ContinuousClock.Instant] = []
     }
@@ -38,8 +36,7 @@ extension KafkaSink: TransactionalSink {
         }
         let list = PartitionList(topic: settings.topic, frontiers: offsets)
         transactions.isOpen = false
-        noteErrorsSoFar()
-        transactions.hasLostConnection = false
+        let failures = coordinatorFailures
         let asked = Deadline(afterMs: transactionMs)
         do throws(TransactionFailure) {
             var sending = TransactionCall(asked)
@@ -55,11 +52,10 @@ extension KafkaSink: TransactionalSink {
                 transactions.needsNewClient = true
                 throw error
             }
-            noteErrorsSoFar()
             // A commit that the broker has been asked for twice may arrive there a second time,
             // when the next transaction of this producer is open, and would commit that one. The
             // library asks again by itself after a connection was lost.
-            if ending.tries == 1, !transactions.hasLostConnection,
+            if ending.tries == 1, coordinatorFailures == failures,
                 asked.remainingMs >= transactionMs / 2
             {
                 return try unsafe beginNext(client)
@@ -75,12 +71,6 @@ extension KafkaSink: TransactionalSink {
             // The commit stands; the next write finds no open transaction, and `restart` goes on.
             log(.warning, "no new producer after a slow commit: \(error)")
         }
-    }
-
-    /// Takes in what the client has told so far; at a commit no delivery is awaited.
-    private func noteErrorsSoFar() {
-        var none: [Delivery] = []
-        poll(into: &none, timeoutMs: 0)
     }
 
     /// After a failure: throws the open transaction away, or makes a new client where the old one

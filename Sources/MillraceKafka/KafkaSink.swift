@@ -7,7 +7,7 @@ internal import Synchronization
 /// `Sink` and `TransactionalSink` for which thread may call what.
 @safe package final class KafkaSink: Sink, @unchecked Sendable {
     // Sound: `owner` changes in `begin`, `restart`, `commit` and `close` only, when by contract no
-    // `write` runs, and under both locks: `poll` holds `polling`, `wake` and `purge` of other
+    // `write` runs, and under both locks: `poll` holds `polling`, and `wake` and `purge` of other
     // threads go through `gate`. So does `settings`; `mustSendLess` is the polling thread's.
     // `transactions` changes while no `write` runs.
 
@@ -16,7 +16,7 @@ internal import Synchronization
     private var owner: ProducerOwner?
     var transactions = TransactionState()
     private let gate = Mutex(())
-    /// `begin` may replace the client before the start has come through, while another thread polls.
+    /// `begin` may replace the client before the start has come through, while a thread polls.
     private let polling = Mutex(())
     private let statisticsBox = StatisticsBox()
     private var outgoing = OutgoingBuffer()
@@ -43,6 +43,11 @@ internal import Synchronization
 
     /// Lent by the owner, dead after `replaceClient` and `close`.
     var client: OpaquePointer? { unsafe owner?.handle.raw }
+
+    /// See `ClientContext.coordinatorFailures`.
+    var coordinatorFailures: Int {
+        owner?.handle.context.coordinatorFailures.load(ordering: .relaxed) ?? 0
+    }
 
     /// The fatal error that the client is in, if it is.
     var fatalError: KafkaError? { owner?.handle.fatalError }
@@ -225,7 +230,6 @@ internal import Synchronization
         let raw = unsafe rd_kafka_event_error(event)
         let text = unsafe rd_kafka_event_error_string(event).map { unsafe String(cString: $0) }
         let error = KafkaError(raw, text.map(oneLine))
-        transactions.hasLostConnection = true
         owner?.handle.context.noteConnection(error)
         owner?.handle.context.log(owner?.handle.fatalError ?? error)
     }
