@@ -144,8 +144,9 @@ def hijacked(setting):
                 "transactional.id": f"test-{run.group}-one"})
             thief.init_transactions(60)
             run.faults += 1
-            before = run.done()
-            wait_until(lambda: run.current(worker) is not worker or run.done() > before + 0.05,
+            before = run.done() or 0
+            wait_until(lambda: (run.current(worker) is not worker
+                                or (run.done() or 0) > before + 0.05),
                        lambda: f"an end or progress\n{worker.tail()}", 120)
             worker = run.current(worker)
         return run.finish(bound_faults=0)

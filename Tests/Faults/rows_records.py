@@ -154,6 +154,29 @@ def failing_engine(setting):
         return result.require(result.dead == bad, f"{result.dead} dead letters, {bad} bad records")
 
 
+@row("14", "model fails on every record, until another one is there")
+def broken_engine(setting):
+    """A look-up behind the end of its table. Nothing goes to the dead letters meanwhile."""
+    with Run(setting, dead=True) as run:
+        run.read_beside()
+        run.load(min(setting.records, 20_000))
+        first, numbers = hour_nodes(
+            [helper.make_node("Squeeze", ["hour", "axis"], ["flat"]),
+             helper.make_node("Cast", ["flat"], ["index"], to=TensorProto.INT64),
+             helper.make_node("Add", ["index", "far"], ["behind"]),
+             helper.make_node("Gather", ["table", "behind"], ["probabilities"])],
+            tensor("table", numpy.float32, [[0, 0]]), tensor("far", numpy.int64, [1_000]))
+        worker = run.start(model=model_of(save_model("behind", first, numbers)))
+        run.faults += 1
+        worker.wait_not_ready("the engine refuses every record")
+        worker.wait_for(lambda: any(e.get("try") == "3" for e in worker.log()), "a third try")
+        dead = run.watcher.count(run.dead)
+        run.stop(worker)
+        run.start()
+        result = run.finish(bound_faults=0)
+        return result.require(dead == 0 and result.dead == 0, f"{result.dead} dead letters")
+
+
 @row("14", "model gives NaN for one record in some thirty")
 def not_a_number(setting):
     """The root of 22.5 - /hour: JSON has no NaN, the field is null."""
