@@ -99,4 +99,20 @@ struct ModelTests {
         #expect(ended.output.contains("p.yaml:7:11: error: trees does not "), "\(ended.output)")
         #expect(!ended.errors.contains("engine"), "\(ended.errors)")
     }
+
+    @Test func treesLoadNoOnnxRuntime() throws {
+        // The loader of the system tells which libraries it opens.
+        let ended = try Command.shell(
+            """
+            for name in fraud messages; do
+                LD_DEBUG=files "$MILLRACE" score "$PIPELINES/$name.yaml" \
+                    "$PIPELINES/data/$name.jsonl" 2>"$T/$name" >/dev/null || exit 1
+                grep -c 'file=.*libonnxruntime' "$T/$name"
+            done; exit 0
+            """)
+        let counts = ended.output.split(separator: "\n").map(String.init)
+        #expect(ended.status == 0 && counts.count == 2, "\(ended)")
+        #expect(counts.first == "0", "an ensemble of trees")
+        #expect(counts.last != "0", "a model of other kind")
+    }
 }
