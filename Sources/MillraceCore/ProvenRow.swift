@@ -1,5 +1,6 @@
-/// A copy of a row that the engine has scored. An engine that refuses all it gets is tried with it:
-/// what it refuses beside this row is bad, and not the engine.
+/// A copy of a row that the engine has scored, or a row of zeros and empty texts that may turn out to
+/// be one. An engine that refuses all it gets is tried with it: what it refuses beside this row is
+/// bad, and not the engine.
 @safe package final class ProvenRow {
     /// One row, of no record.
     package let features: FeatureColumns
@@ -42,6 +43,23 @@
                 unsafe used += slice.count
             }
         }
+    }
+
+    /// A row of zeros and empty texts. Nil where there is no memory for it.
+    package init?(blankFor source: FeatureColumns) {
+        var columns: [FeatureColumn] = []
+        for column in source.columns {
+            guard
+                let blank = FeatureColumn(
+                    name: column.name, type: column.type, rowShape: column.rowShape,
+                    capacityRows: 1)
+            else { return nil }
+            unsafe blank.storage.initializeMemory(as: UInt8.self, repeating: 0)
+            columns.append(blank)
+        }
+        features = FeatureColumns(columns: columns, capacityRows: 1)
+        features.rowCount = 1
+        unsafe text = .allocate(capacity: 1)
     }
 
     deinit { unsafe text.deallocate() }

@@ -11,7 +11,7 @@ internal import Synchronization
     private let features: FeatureColumns
     /// Rows of the current batch that the engine refused, with its words.
     private var refused: [(row: Int, message: String)] = []
-    /// The first row that the engine scored.
+    /// The first row that the engine is known to have scored.
     private var proven: ProvenRow?
     /// When the part of the work before ended, on the monotonic clock.
     private var stepEndNs: Int64 = 0
@@ -164,14 +164,17 @@ internal import Synchronization
     /// Tries the engine where it has refused all it got. Not the first time that it was more than a
     /// record: a failure of a moment then costs a second and no record.
     private func engineOf(_ batch: Batch) -> FailurePolicy.Engine {
-        guard let proven, features.rowCount > 0, refused.count == features.rowCount,
-            refused.count == 1 || tries > 0
+        guard features.rowCount > 0, refused.count == features.rowCount,
+            refused.count == 1 || tries > 0,
+            let row = proven ?? (refused.count == 1 ? ProvenRow(blankFor: features) : nil)
         else { return .isUnknown }
         do {
-            try session.predict(proven.features, rows: 0..<1)
+            try session.predict(row.features, rows: 0..<1)
+            proven = row
             return .works
         } catch {
-            return .isBroken
+            // A model need not like a row of zeros.
+            return proven == nil ? .isUnknown : .isBroken
         }
     }
 

@@ -146,6 +146,27 @@ struct ScoringTests {
         #expect(rig.source.partition(0).committed == 3)
     }
 
+    @Test("an engine that was broken from the start does not hold a bad record for ever")
+    func brokenFromTheStart() throws {
+        let rig = try Rig {
+            $0.batch = BatchPolicy(maxRecords: 1, maxBytes: 1 << 20, maxWaitNs: 0)
+            $0.maxDeadRatio = 1
+        }
+        rig.model.refuseAll(true)
+        rig.source.append(0, numbers(1..<21))
+        try rig.start()
+        try rig.wait("holding") {
+            rig.worker.health.missing.contains { $0.hasPrefix("holding") }
+        }
+        try rig.wait("all answered") { rig.sink.pendingCount == 0 }
+        let dead = rig.sink.deadLetters.count
+        rig.model.refuse([Double(dead + 1)])
+        rig.model.refuseAll(false)
+        try rig.waitForOutput(20)
+        #expect(rig.stop() == .finished)
+        #expect(rig.sink.deadLetters.map(\.offset) == (0...dead).map(Int64.init))
+    }
+
     @Test("an engine that breaks refuses its good row too: not even a single record is dead")
     func breaksLater() throws {
         let rig = try Rig()
