@@ -1,6 +1,6 @@
 /// A copy of a row that the engine has scored, or a row of zeros and empty texts that may turn out
-/// to be one. An engine that refuses all it gets is tried with it: what it refuses beside this row is
-/// bad, and not the engine.
+/// to be one. An engine that refuses all it gets is tried with it: what it refuses beside this row
+/// is bad, and not the engine.
 @safe package final class ProvenRow {
     /// One row, of no record.
     package let features: FeatureColumns

@@ -38,13 +38,17 @@ extension KafkaSettings {
             throw KafkaError(error, "no broker answers for group '\(group)'")
         }
         defer { unsafe rd_kafka_group_list_destroy(found) }
+        let about = unsafe millrace_group(client, group, deadline.remainingMs)
+        if about.rights.is_told != 0, !Operation.read.isAllowed(by: about.rights) {
+            return .certain(
+                .init(.group, TopicReport.missingRight(.group, "group '\(group)'", .read)))
+        }
         guard unsafe found.pointee.group_cnt > 0 else { return .fine }
         let raw = unsafe found.pointee.groups[0]
         let listed = unsafe ListedGroup(
             error: raw.err, state: text(raw.state), kind: text(raw.protocol_type),
             memberCount: Int(raw.member_cnt))
-        return verdict(
-            of: listed, unsafe millrace_group(client, group, deadline.remainingMs))
+        return verdict(of: listed, about)
     }
 
     func verdict(of listed: ListedGroup, _ about: millrace_group_t) -> GroupVerdict {

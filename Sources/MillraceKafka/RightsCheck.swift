@@ -106,16 +106,45 @@ extension TopicReport {
         judge(rights, topic.subject, "topic '\(topic.name)'", topic.operation)
     }
 
-    /// Notes whether the right to use the group is missing.
+    /// Notes whether the right to use the group is missing. Who has none is not told its offsets
+    /// either; who may describe it only is found by `checkGroup`, which `run` does without: the
+    /// question for rights ends the process where its connection is lost meanwhile (librdkafka's
+    /// issue 4605, seen with 2.16).
     mutating func askGroup(
-        _ group: String, client: OpaquePointer, _ isCancelled: () -> Bool
+        _ group: String, topic: String, client: OpaquePointer, _ isCancelled: () -> Bool
     ) throws(KafkaError) {
+        // There is none of that number: an offset that is in a transaction would be waited for.
+        let list = PartitionList(topic: topic, partitions: [.max])
         let rights = try Self.repeated(isCancelled) { sliceMs in
-            unsafe millrace_group(client, group, sliceMs).rights
+            var rights = millrace_rights_t()
+            rights.error = unsafe rd_kafka_committed(client, list.raw, sliceMs).rawValue
+            // Who may not even describe it is not told its coordinator: an error of the consumer's.
+            if unsafe Self.isRefused(client) {
+                rights.error = RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED.rawValue
+            }
+            return rights
         }
-        // Of a group of other clients than consumers nothing is told; `checkGroup` names it.
-        if rights.error == RD_KAFKA_RESP_ERR__INVALID_ARG.rawValue { return }
-        judge(rights, .group, "group '\(group)'", .read)
+        switch rights.error {
+        case RD_KAFKA_RESP_ERR_NO_ERROR.rawValue: break
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED.rawValue:
+            addMissingRight(.group, "group '\(group)'", .read)
+        default:
+            let error = KafkaError(rd_kafka_resp_err_t(rawValue: rights.error))
+            noteNotChecked("of group '\(group)': \(error)")
+        }
+    }
+
+    /// Whether a consumer that reads nothing was told that it may not use its group.
+    private static func isRefused(_ consumer: OpaquePointer) -> Bool {
+        var isRefused = false
+        for _ in 0..<16 {
+            guard let message = unsafe rd_kafka_consumer_poll(consumer, 0) else { break }
+            if unsafe message.pointee.err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED {
+                isRefused = true
+            }
+            unsafe rd_kafka_message_destroy(message)
+        }
+        return isRefused
     }
 
     private mutating func judge(

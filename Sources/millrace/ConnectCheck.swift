@@ -20,18 +20,20 @@ enum ConnectCheck {
             let kafka = KafkaSettings(file)
             let report = try kafka.checkTopics(timeoutMs: timeoutMs, log: .none)
             self.tell(report, of: file, tell)
-            let problems = report.problems
-            for problem in problems { add(problem) }
+            var problems = report.problems
+            defer { for problem in problems { add(problem) } }
             if !problems.contains(where: { $0.subject == .group }),
                 let problem = try kafka.checkGroup(timeoutMs: timeoutMs, log: .none)
             {
-                add(problem)
+                // In the order of the pipeline's parts.
+                let place = problems.firstIndex { $0.subject != .source } ?? problems.endIndex
+                problems.insert(problem, at: place)
             }
             // A missing right to write keeps the producer from starting, too.
             if !problems.contains(where: { $0.subject == .sink || $0.subject == .deadLetter }),
                 let problem = try kafka.checkIdempotence(timeoutMs: timeoutMs, log: .none)
             {
-                add(problem)
+                problems.append(problem)
             }
         } catch {
             found.append(

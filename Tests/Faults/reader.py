@@ -13,7 +13,7 @@ import time
 
 import origin  # noqa: F401  makes Tests/IntegrationTests importable
 import records
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 
 def main():
@@ -39,8 +39,15 @@ def main():
     def first(partition):
         """Where a check has ended, or behind what was deleted after it: markers of transactions lie
         behind the last record."""
-        low, _ = consumer.get_watermark_offsets(TopicPartition(options.topic, partition), 60)
-        return max(low, starts.get(str(partition), 0))
+        place = TopicPartition(options.topic, partition)
+        for _ in range(60):
+            try:
+                return max(consumer.get_watermark_offsets(place, 60)[0],
+                           starts.get(str(partition), 0))
+            except KafkaException as error:  # the leader moves
+                failure = error
+                time.sleep(1)
+        raise failure
 
     places = {p: first(p) for p in partitions}
 
