@@ -347,7 +347,7 @@ class Run:
         for kind in report["faults"]:
             result.wrong.append(f"{kind}: {report['examples'].get(kind)}")
         if bound_faults is not None and not self.setting.is_once:
-            result.bound = bound_faults * report["figures"].get("burst", 0)
+            result.bound = min(bound_faults * report["figures"].get("burst", 0), result.records)
             result.require(result.duplicates <= result.bound,
                            f"{result.duplicates} duplicates, bound {result.bound}")
         elif self.setting.is_once:
