@@ -101,11 +101,6 @@ def pause(seconds):
     wait_until(lambda: time.monotonic() > until, "time", seconds + 60)
 
 
-def was_unheard(worker, code):
-    """Whether SIGTERM came before the process could listen to it, or do anything."""
-    return code == -signal.SIGTERM and not worker.stderr
-
-
 class Run:
     """One pipeline over topics of its own. `close` ends all that runs, whatever happened."""
 
@@ -171,10 +166,10 @@ class Run:
         return [worker for worker in self.workers if worker.is_running]
 
     def stop(self, worker):
-        """SIGTERM; it must drain and say 0, or be so young that it has done nothing yet."""
+        """SIGTERM; it must drain and say 0."""
         worker.terminate()
         code = worker.wait_exit(120)
-        if code and not was_unheard(worker, code):
+        if code:
             raise AssertionError(f"a stopped worker said {code}\n{worker.tail()}")
 
     def wait_owned(self, worker, count, seconds=120):
@@ -238,7 +233,7 @@ class Run:
         worker may end with 69 or 75; any other end is a fault."""
         for worker in list(self.workers):
             code = worker.process.poll()
-            if code in (None, 0, -signal.SIGKILL) or was_unheard(worker, code):
+            if code in (None, 0, -signal.SIGKILL):
                 continue
             if code not in (69, 75):
                 raise AssertionError(f"a worker has ended with {code}\n{worker.tail()}")

@@ -187,6 +187,8 @@ class Worker:
     # Ends
 
     def terminate(self):
+        """SIGTERM, once the process listens to it: before its first word it may not."""
+        wait_until(lambda: self.stderr or not self.is_running, "a first word", 60)
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self):
