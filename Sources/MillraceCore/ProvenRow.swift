@@ -9,14 +9,9 @@
 
     /// Copies a filled row. Nil where there is no memory for it.
     package init?(_ row: Int, of source: FeatureColumns) {
-        var columns: [FeatureColumn] = []
+        guard let columns = Self.blankColumns(like: source) else { return nil }
         var textCount = 0
-        for column in source.columns {
-            guard
-                let copy = FeatureColumn(
-                    name: column.name, type: column.type, rowShape: column.rowShape,
-                    capacityRows: 1)
-            else { return nil }
+        for (column, copy) in zip(source.columns, columns) {
             let bytes = row * column.rowBytes..<(row + 1) * column.rowBytes
             let held = unsafe column.storage.count
             guard bytes.lowerBound >= 0, bytes.upperBound <= held else { return nil }
@@ -26,7 +21,6 @@
                 let slices = unsafe copy.storage.bindMemory(to: TextSlice.self)
                 for index in slices.indices { unsafe textCount += slices[index].count }
             }
-            columns.append(copy)
         }
         features = FeatureColumns(columns: columns, capacityRows: 1)
         features.rowCount = 1
@@ -47,6 +41,14 @@
 
     /// A row of zeros and empty texts. Nil where there is no memory for it.
     package init?(blankFor source: FeatureColumns) {
+        guard let columns = Self.blankColumns(like: source) else { return nil }
+        features = FeatureColumns(columns: columns, capacityRows: 1)
+        features.rowCount = 1
+        unsafe text = .allocate(capacity: 1)
+    }
+
+    /// Columns of one row each, all bytes zero: an empty text is a slice without a start.
+    private static func blankColumns(like source: FeatureColumns) -> [FeatureColumn]? {
         var columns: [FeatureColumn] = []
         for column in source.columns {
             guard
@@ -57,9 +59,7 @@
             unsafe blank.storage.initializeMemory(as: UInt8.self, repeating: 0)
             columns.append(blank)
         }
-        features = FeatureColumns(columns: columns, capacityRows: 1)
-        features.rowCount = 1
-        unsafe text = .allocate(capacity: 1)
+        return columns
     }
 
     deinit { unsafe text.deallocate() }

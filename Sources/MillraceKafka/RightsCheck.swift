@@ -153,15 +153,12 @@ extension TopicReport {
     ) {
         switch rights.error {
         case RD_KAFKA_RESP_ERR_NO_ERROR.rawValue:
-            if millrace_knows_rights() == 0 {
-                noteNotChecked(Self.libraryIsOld)
-            } else if rights.is_told == 0 {
+            if rights.is_told == 0 {
                 noteNotChecked("the brokers do not tell them")
             } else if !operation.isAllowed(by: rights) {
                 addMissingRight(subject, what, operation)
             }
-        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED.rawValue,
-            RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED.rawValue:
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED.rawValue:
             addMissingRight(subject, what, operation)
         default:
             // The brokers have answered for the topics: old ones do not know this question.

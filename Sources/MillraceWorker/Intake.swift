@@ -203,7 +203,7 @@ internal import Synchronization
         case .wrong(let error):
             self.recheckAtNs = shared.now() &+ Self.recheckNs
             shared.status.withLock { $0.sourceProblem = error.description }
-        case nil: if shared.now() >= recheckAtNs { recheck.ask(waits: !waits) }
+        case nil: if shared.now() >= recheckAtNs { recheck.ask(inline: !waits) }
         }
     }
 

@@ -26,8 +26,8 @@ final class TopicRecheck: Sendable {
 
     /// Asks, unless an earlier question is still on its way.
     ///
-    /// - Parameter waits: the caller is the only thread there is: the answer is there on return.
-    func ask(waits: Bool) {
+    /// - Parameter inline: the caller is the only thread there is: the answer is there on return.
+    func ask(inline: Bool) {
         let number = state.withLock { state -> Int? in
             if state.isAsking { return nil }
             state.isAsking = true
@@ -37,7 +37,7 @@ final class TopicRecheck: Sendable {
         }
         guard let number else { return }
         join()  // It has come to its end.
-        if waits { return run(number) }
+        if inline { return run(number) }
         guard let thread = WorkerThread(name: "recheck", { [self] in run(number) }) else {
             return state.withLock { $0.isAsking = false }
         }

@@ -272,7 +272,7 @@ class OddRecordTests(BadRecordCase):
         sink = self.topic("out", 1, message_timestamp_before_max_ms=3_600_000)
         dead = self.topic("dead", 1)
         rows = bench_data.rows()
-        sent = [Record(b"%d" % n, rows[n], [], FIRST_MS if n % 100 == 7 else None, 0)
+        sent = [Record(b"%d" % n, rows[n], [], FIRST_MS if n % 50 == 7 else None, 0)
                 for n in range(1_000)]
         records.load(self.bootstrap, source, sent)
         worker = self.worker(self.pipeline(source, sink, dead=dead), "--until-end")
