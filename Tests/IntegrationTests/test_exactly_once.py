@@ -133,23 +133,30 @@ class ExactlyOnceTests(BrokerCase):
     def test_dead_letters_are_in_the_transaction(self):
         source, sink = self.topic("in", 1), self.topic("out", 1)
         dead = self.topic("dead", 1)
-        rows = bench_data.rows()
-        sent = [Record(b"%d" % n, b"{" if n % 10 == 3 else rows[n], [], None, 0)
-                for n in range(20_000)]
-        records.load(self.bootstrap, source, sent)
+        rows, part, parts = bench_data.rows(), 20_000, 4
         content = self.exactly_once(source, sink, dead=dead, instance="only",
                                     kafka={"consumer": SHORT_SESSION})
-        for _ in range(3):
-            worker = self.worker(content)
+
+        def load(first):
+            records.load(self.bootstrap, source, [
+                Record(b"%d" % n, b"{" if n % 10 == 3 else rows[n % len(rows)], [], None, 0)
+                for n in range(first, first + part)])
+
+        # Each worker has records of its own to put out: one that dies late has done all the others.
+        for number in range(parts - 1):
             before = self.watcher.count(sink)
+            load(number * part)
+            worker = self.worker(content)
             worker.wait_for(lambda: self.watcher.count(sink) > before, "output")
             worker.kill()
+        load((parts - 1) * part)
         last = self.worker(content, "--until-end")
         self.assertEqual(last.wait_exit(300), 0, last.tail())
         scored = [int(one.key) for one in records.read_all(self.bootstrap, sink)[0]]
         letters = [int(one.key) for one in records.read_all(self.bootstrap, dead)[0]]
-        self.assertEqual(scored, [n for n in range(20_000) if n % 10 != 3])
-        self.assertEqual(letters, [n for n in range(20_000) if n % 10 == 3])
+        every = range(parts * part)
+        self.assertEqual(scored, [n for n in every if n % 10 != 3])
+        self.assertEqual(letters, [n for n in every if n % 10 == 3])
 
 
 if __name__ == "__main__":
