@@ -3,7 +3,8 @@
 load: what stands around the trees is a fixture's.
 
 usage: make-large-ensemble.py FORMAT MEGABYTES FILE
-  FORMAT  xgboost-json, xgboost-ubj, lightgbm-txt, catboost-json or onnx
+  FORMAT  xgboost-json, xgboost-ubj, lightgbm-txt, catboost-json or onnx; lightgbm-sets: each split
+          by a set of categories
 
     make-large-ensemble.py onnx 500 large.onnx
     .build/release/TreeProbe load large.onnx
@@ -142,7 +143,8 @@ def ubj(value):
     return b"L" + struct.pack(">q", value)
 
 
-def lightgbm(megabytes):
+def lightgbm(megabytes, words=0):
+    """With `words` of 32 categories at each split, where it is not 0."""
     header = (FIXTURES / "lightgbm_regression.txt").read_text().split("\nTree=")[0].split("\n")
     names = " ".join(f"feature_{i}" for i in range(FEATURES))
     values = {"max_feature_idx": FEATURES - 1, "feature_names": names,
@@ -158,11 +160,15 @@ def lightgbm(megabytes):
                 for i in range(SPLITS)]
     counts = [str(i) for i in range(1, 2000)]
 
+    bits = pool(lambda: str(chance.getrandbits(32))) if words else []
+    sets = [("cat_boundaries", [str(words * i) for i in range(SPLITS + 1)])] if words else []
+
     def tree(number):
         lists = [("split_feature", [str(chance.randrange(FEATURES)) for _ in range(SPLITS)]),
                  ("split_gain", chance.choices(short, k=SPLITS)),
-                 ("threshold", chance.choices(long, k=SPLITS)),
-                 ("decision_type", ["2"] * SPLITS),
+                 ("threshold", ([str(i) for i in range(SPLITS)] if words
+                                else chance.choices(long, k=SPLITS))),
+                 ("decision_type", ["1" if words else "2"] * SPLITS),
                  ("left_child", [left for left, _ in children]),
                  ("right_child", [right for _, right in children]),
                  ("leaf_value", chance.choices(long, k=LEAVES)),
@@ -170,9 +176,12 @@ def lightgbm(megabytes):
                  ("leaf_count", chance.choices(counts, k=LEAVES)),
                  ("internal_value", chance.choices(short, k=SPLITS)),
                  ("internal_weight", chance.choices(short, k=SPLITS)),
-                 ("internal_count", chance.choices(counts, k=SPLITS))]
+                 ("internal_count", chance.choices(counts, k=SPLITS))] + sets
+        if words:
+            lists.append(("cat_threshold", chance.choices(bits, k=words * SPLITS)))
         text = "".join(f"{name}={' '.join(values)}\n" for name, values in lists)
-        return (f"Tree={number}\nnum_leaves={LEAVES}\nnum_cat=0\n{text}is_linear=0\n"
+        return (f"Tree={number}\nnum_leaves={LEAVES}\n"
+                f"num_cat={SPLITS if words else 0}\n{text}is_linear=0\n"
                 "shrinkage=0.1\n\n\n").encode()
 
     head = "\n".join(lines).rstrip("\n") + "\n\n"
@@ -273,6 +282,7 @@ def main():
     makers = {"xgboost-json": lambda: xgboost(megabytes, False),
               "xgboost-ubj": lambda: xgboost(megabytes, True),
               "lightgbm-txt": lambda: lightgbm(megabytes),
+              "lightgbm-sets": lambda: lightgbm(megabytes, words=100),
               "catboost-json": lambda: catboost(megabytes), "onnx": lambda: onnx(megabytes)}
     with open(sys.argv[3], "wb") as out:
         for piece in makers[sys.argv[1]]():

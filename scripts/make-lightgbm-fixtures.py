@@ -5,10 +5,12 @@ rows that meet thresholds exactly, miss values, lie around zero, or name categor
 usage: make-lightgbm-fixtures.py        all of LightGBM 4 (those of pandas only where it is there)
        make-lightgbm-fixtures.py old    the subset for an older version, named lightgbm_VERSION_NAME
 
-Old versions run in a venv of their own: pip install lightgbm==3.3.5 (2.3.1, 2.2.3, 2.1.2).
+Old versions run in a folder of their own, on the PYTHONPATH: pip install --no-deps --target FOLDER
+lightgbm==3.3.5 (2.3.1, 2.2.3, 2.1.2, 2.0.12, 2.0.11, 2.0.6, 2.0.4).
 NAME.txt is the model. NAME.expected.json holds the inputs of the rows and the outputs; numbers are
 texts, so that NaN and infinities survive.
 """
+import importlib.metadata
 import json
 import pathlib
 import re
@@ -27,7 +29,10 @@ except ImportError:
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(__file__).resolve().parent.parent / "Tests/Fixtures/boosters"
 IS_OLD = sys.argv[1:] == ["old"]
-PREFIX = "lightgbm_" + (lgb.__version__.replace(".", "") + "_" if IS_OLD else "")
+# The oldest say a wrong one of themselves.
+VERSION = importlib.metadata.version("lightgbm")
+OLDEST = ("2.0.2", "2.0.3", "2.0.4")
+PREFIX = "lightgbm_" + (VERSION.replace(".", "") + "_" if IS_OLD else "")
 FOLDER = pathlib.Path(tempfile.mkdtemp())
 ROWS = 40
 # Beside the rows at thresholds. 1.0000000180025095e-35 is float32's 1e-35, LightGBM's zero.
@@ -60,7 +65,18 @@ def train(params, X, y, rounds=4, **dataset):
     own = {k: merged[k] for k in ("use_missing", "zero_as_missing", "linear_tree", "verbose",
                                   "min_data_in_leaf", "num_threads", "cat_smooth",
                                   "min_data_per_group", "max_cat_to_onehot") if k in merged}
-    return lgb.train(merged, lgb.Dataset(X, y, params=own, **dataset), rounds)
+    # To the oldest, what the data set says of categories is nothing.
+    again = {name: value for name, value in dataset.items()
+             if name == "categorical_feature" and VERSION in OLDEST}
+    while True:
+        try:
+            return lgb.train(merged, lgb.Dataset(X, y, params=own, **dataset), rounds, **again)
+        except lgb.basic.LightGBMError as error:
+            unknown = re.search(r"Unknown parameter: (\w+)", str(error))
+            if not IS_OLD or unknown is None:
+                raise
+            merged.pop(unknown.group(1), None)
+            own.pop(unknown.group(1), None)
 
 
 def edge_rows(content, features, seed=7):
@@ -221,7 +237,7 @@ def forests():
     forest = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6,
               "feature_fraction": 0.8}
     store("rf_regression", train(dict(forest, objective="regression"), X, y, 5))
-    if lgb.__version__ >= "2.2":
+    if VERSION >= "2.2":
         store("rf_binary", train(dict(forest, objective="binary"), X, y > 0.6, 5), "classifier")
         store("rf_multiclass", train(dict(forest, objective="multiclass", num_class=3), X,
                                      classes(y, 3), 3), "classifier")
@@ -334,11 +350,16 @@ if IS_OLD:
     X[::5, 0] = 0
     store("zero_as_missing", train({"zero_as_missing": True}, X, y))
     store("constant", train({}, X, np.full(len(y), 3.25)))
-    X, y = data(category=3, missing=3)
+    # The oldest split off one category, and only a large one.
+    is_first = VERSION.startswith("2.0.")
+    X, y = data(category=3, missing=3, categories=6 if is_first else 40)
+    if is_first:
+        y = y + 2 * (X[:, 3] == 2) - 2 * (X[:, 3] == 0)
     store("categorical", train({"objective": "binary", "cat_smooth": 1, "min_data_per_group": 2}, X,
                                y > 0.8, categorical_feature=[3]), "classifier")
-    forests()
-    if lgb.__version__ >= "3.3":
+    if VERSION not in OLDEST:
+        forests()
+    if VERSION >= "3.3":
         linear()
 else:
     for make in [objectives, classifiers, forests, missing_values, categorical, shapes, linear,

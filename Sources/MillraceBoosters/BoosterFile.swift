@@ -1,9 +1,9 @@
 package import MillraceCore
 import MillraceTrees
 
-/// A booster's model file: its bytes, and how errors about it are worded.
+/// A booster's model file that is read whole.
 package struct BoosterFile: Sendable {
-    /// The formats are read whole; a larger ensemble would not fit beside its own text.
+    /// A larger ensemble would not fit into memory beside its own text.
     package static let limitBytes = 8 << 30
 
     package let path: String
@@ -12,8 +12,13 @@ package struct BoosterFile: Sendable {
     /// - Parameter kind: "an XGBoost model", for the text about an empty file.
     package init(path: String, kind: String) throws(ModelError) {
         self.path = path
-        self.bytes = try ModelBytes.read(
-            path, limit: Self.limitBytes, kind: kind, folderAdvice: "name the model file in it",
+        bytes = try Self.stream(path, kind: kind).rest()
+    }
+
+    /// The same, to be read piece by piece.
+    static func stream(_ path: String, kind: String) throws(ModelError) -> ModelStream {
+        try ModelStream(
+            path, limit: limitBytes, kind: kind, folderAdvice: "name the model file in it",
             sizeAdvice: "at most 8 GiB are possible")
     }
 
@@ -25,12 +30,12 @@ package struct BoosterFile: Sendable {
 
     /// The file is damaged, or was never a model.
     package func invalid(_ what: String) -> ModelError {
-        ModelError(.invalid, "\(path): \(ModelBytes.printable(what))")
+        ModelError(.invalid, "\(path): \(ModelText.printable(what))")
     }
 
     /// The file is sound, but Millrace cannot run it.
     package func unsupported(_ what: String) -> ModelError {
-        ModelError(.unsupported, "\(path): \(ModelBytes.printable(what))")
+        ModelError(.unsupported, "\(path): \(ModelText.printable(what))")
     }
 }
 

@@ -88,7 +88,8 @@ struct LightGBMTail {
 
     /// Reads to the end of the file.
     init(_ text: inout LightGBMText) throws(LightGBMError) {
-        while let range = text.next() {
+        while let range = try text.next() {
+            defer { text.forget() }
             if text.starts(range, with: "[categorical_feature: ") {
                 let list = text.text(range).dropFirst("[categorical_feature: ".count).dropLast()
                 let numbers = list.split(separator: ",").map { Int($0) }
@@ -128,7 +129,7 @@ struct LightGBMTail {
                 line: line,
                 "pandas_categorical has \(categories.count) columns, the model \(features.count) "
                     + "categorical features, so nobody knows which is which" + advice,
-                isUnsupported: true)
+                .unsupported)
         }
         var byFeature: [Int: LightGBMCategories] = [:]
         for (feature, list) in zip(features.sorted(), categories) {
@@ -144,7 +145,7 @@ struct LightGBMTail {
                     throw LightGBMError(
                         line: line,
                         "the \(list.count) categories of pandas_categorical do not fit "
-                            + "'\(header.featureNames[feature])'" + advice, isUnsupported: true)
+                            + "'\(header.featureNames[feature])'" + advice, .unsupported)
                 }
             }
             byFeature[feature] = list

@@ -13,8 +13,8 @@ struct LightGBMHeader {
     static let targetLimit = 1 << 16
     static let featureLimit = 1 << 24
 
-    /// 2, 3 or 4.
-    private(set) var version = 0
+    /// 2, 3 or 4; nil where the file has none, as before LightGBM 2.0.12.
+    private(set) var version: Int?
     private(set) var classCount = 1
     /// Trees of one iteration, one a target.
     private(set) var targetCount = 1
@@ -83,12 +83,12 @@ struct LightGBMHeader {
     private static func values(
         _ text: inout LightGBMText
     ) throws(LightGBMError) -> [String: LightGBMValue] {
-        guard let first = text.next(), text.text(first) == "tree" else {
+        guard let first = try text.next(), text.text(first) == "tree" else {
             throw LightGBMError(line: 1, "not a LightGBM model (it does not begin with 'tree')")
         }
         var values: [String: LightGBMValue] = [:]
-        while let line = text.peek(), !LightGBMLoader.endsTree(line, text) {
-            _ = text.next()
+        while let line = try text.peek(), !LightGBMLoader.endsTree(line, text) {
+            _ = try text.next()
             if line.isEmpty { continue }
             let (key, value) =
                 text.keyAndValue(line) ?? (
@@ -103,11 +103,8 @@ struct LightGBMHeader {
 
     private static func version(
         _ value: LightGBMValue?, _ text: LightGBMText
-    ) throws(LightGBMError) -> Int {
-        guard let value else {
-            throw LightGBMError(
-                line: 2, "no version; models of LightGBM 2.1 and later have one")
-        }
+    ) throws(LightGBMError) -> Int? {
+        guard let value else { return nil }
         switch text.text(value.range) {
         case "v2": return 2
         case "v3": return 3

@@ -11,9 +11,12 @@ struct LightGBMLoader {
     private var categories: [Int: LightGBMCategories] = [:]
 
     /// The program of a file.
-    static func program(_ file: BoosterFile) throws(ModelError) -> TreeProgram {
+    ///
+    /// - Parameter path: of the file, for messages.
+    static func program(
+        _ text: consuming LightGBMText, path: String
+    ) throws(ModelError) -> TreeProgram {
         do throws(LightGBMError) {
-            var text = LightGBMText(file.bytes)
             let header = try LightGBMHeader(&text)
             var loader = LightGBMLoader(header, text, try objective(header))
             try loader.readTrees()
@@ -21,7 +24,7 @@ struct LightGBMLoader {
             loader.categories = try tail.categoriesByFeature(header)
             return loader.makeProgram()
         } catch {
-            throw file.invalid(error)
+            throw error.ofFile(path)
         }
     }
 
@@ -33,7 +36,7 @@ struct LightGBMLoader {
             throw LightGBMError(
                 line: header.objectiveLine,
                 "objective '\(text.prefix(80))' is not known; with 'objective=custom' in its place "
-                    + "the raw scores can be served", isUnsupported: true)
+                    + "the raw scores can be served", .unsupported)
         }
         let expected = objective.classCount ?? (objective.isClassifier ? 1 : nil)
         if let expected, expected != header.targetCount {
@@ -45,7 +48,9 @@ struct LightGBMLoader {
         return objective
     }
 
-    private init(_ header: LightGBMHeader, _ text: LightGBMText, _ objective: LightGBMObjective) {
+    private init(
+        _ header: LightGBMHeader, _ text: consuming LightGBMText, _ objective: LightGBMObjective
+    ) {
         self.header = header
         self.text = text
         self.objective = objective
@@ -76,13 +81,14 @@ struct LightGBMLoader {
     }
 
     private mutating func readTrees() throws(LightGBMError) {
-        reserve()
-        var tree = LightGBMTree()
+        var room = FileRoom(text.offset..<text.size)
+        var tree = LightGBMTree(mayBeOldest: header.version == nil)
         /// Where the tree before this one must end, by tree_sizes.
         var expected: Int?
-        while let line = text.peek(), text.starts(line, with: "Tree=") {
-            let start = text.position - text.returns
-            _ = text.next()
+        text.forget()
+        while let line = try text.peek(), text.starts(line, with: "Tree=") {
+            let start = text.offset - text.returns
+            _ = try text.next()
             if let expected, expected != start { throw sizeError(treeCount - 1, text.line) }
             let index = LightGBMValue(line: text.line, range: line.lowerBound + 5..<line.upperBound)
             guard try text.integer(index, "Tree") == treeCount else {
@@ -92,17 +98,24 @@ struct LightGBMLoader {
             try tree.read(&text, number: treeCount)
             try tree.add(to: &ensemble, target: treeCount % header.targetCount, text)
             treeCount += 1
+            text.forget()
+            room.make(in: &ensemble, at: text.offset)
         }
         if let expected {
-            let end = text.position - text.returns
+            let end = text.offset - text.returns
             guard expected <= end, expected >= end - tree.blankBytes else {
                 throw sizeError(treeCount - 1, text.line)
             }
         }
-        // A model that learned nothing has no trees, and says so.
-        let mayBeEmpty = header.treeSizes?.isEmpty == true && text.peek() != nil
-        guard treeCount > 0 || mayBeEmpty else {
-            throw LightGBMError(line: text.line + 1, "no tree here; is the file cut short?")
+        // A model that learned nothing has no trees, and says so. Files without a version have no
+        // sizes; they are whole where something stands behind the trees.
+        let hasMore = try text.peek() != nil
+        let isWhole =
+            header.version == nil
+            ? hasMore : treeCount > 0 || (header.treeSizes?.isEmpty == true && hasMore)
+        guard isWhole else {
+            throw LightGBMError(
+                line: text.line + 1, "no tree here, nor the end of trees; is the file cut short?")
         }
         if let sizes = header.treeSizes, sizes.count != treeCount {
             throw LightGBMError(
@@ -134,35 +147,19 @@ struct LightGBMLoader {
                 + "line tree_sizes out of it if that was meant")
     }
 
-    /// Makes room for the leaves that the file names, as far as they can be in it.
-    private mutating func reserve() {
-        var copy = text
-        var leaves = 0
-        var trees = 0
-        while let line = copy.next() {
-            guard copy.starts(line, with: "num_leaves="), let (_, value) = copy.keyAndValue(line),
-                let count = try? copy.integer(value, "num_leaves")
-            else { continue }
-            leaves = min(leaves &+ max(0, min(count, copy.bytes.count)), copy.bytes.count)
-            trees += 1
-        }
-        // A leaf takes ten bytes of the file at least, in one line a number and a blank.
-        leaves = min(leaves, trees + copy.bytes.count / 10)
-        ensemble.reserve(nodes: max(0, leaves - trees), leaves: leaves)
-    }
-
     /// Before 2.2.3 LightGBM gave the leaves of random forests converted values, and did not
     /// convert the mean; the file does not say which of the two it has.
     private func checkForest(_ tree: LightGBMTree) throws(LightGBMError) {
-        guard header.isAverage, header.version == 2,
+        guard header.isAverage, header.version ?? 2 == 2,
             objective.couldBeConverted(least: tree.leastValue, greatest: tree.greatestValue)
         else { return }
         throw LightGBMError(
             line: text.line,
-            "a random forest of format v2, whose leaves may hold raw or converted values of "
-                + "'\(objective.text)'; load it with the LightGBM that trained it and see whether "
-                + "its predictions are the mean of the leaves (then write objective=custom in the "
-                + "file) or not (then save it with LightGBM 2.3 or later)", isUnsupported: true)
+            "a random forest of format v2 or older, whose leaves may hold raw or converted values "
+                + "of '\(objective.text)'; load it with the LightGBM that trained it and see "
+                + "whether its predictions are the mean of the leaves (then write "
+                + "objective=custom in the file) or not (then save it with LightGBM 2.3 or later)",
+            .unsupported)
     }
 
     // MARK: The program
@@ -182,7 +179,11 @@ struct LightGBMLoader {
             categories[index]?.encode(input: index, in: &program)
                 ?? program.add(.input(index, as: .float64))
         }
-        let row = columns.count == 1 ? columns[0] : program.add(.join(columns))
+        var row = columns.count == 1 ? columns[0] : program.add(.join(columns))
+        if header.version == nil {
+            // Before 2.0.12, LightGBM leaves such values out of a row that it scores.
+            row = program.add(.function(row, .zero(atMost: 1e-15)))
+        }
         addOutputs(&program, raw: program.add(.trees(row, ensemble)))
         return program
     }
@@ -217,7 +218,8 @@ struct LightGBMLoader {
     }
 
     private func facts() -> ModelFacts {
-        var facts = ModelFacts(format: "LightGBM text v\(header.version)")
+        let version = header.version.map { " v\($0)" } ?? " of 2.0"
+        var facts = ModelFacts(format: "LightGBM text\(version)")
         func note(_ key: String, _ value: String) {
             facts.notes.append(ModelFacts.Note(key: key, value: value))
         }
@@ -235,10 +237,14 @@ struct LightGBMLoader {
     }
 }
 
-extension BoosterFile {
-    /// An error of a LightGBM file, with its place.
-    func invalid(_ error: LightGBMError) -> ModelError {
-        let text = "line \(error.line): \(error.what)"
-        return error.isUnsupported ? unsupported(text) : invalid(text)
+extension LightGBMError {
+    /// As whoever named the file reads it.
+    fileprivate func ofFile(_ path: String) -> ModelError {
+        let text = ModelText.printable("line \(line): \(what)")
+        switch kind {
+        case .invalid: return ModelError(.invalid, "\(path): \(text)")
+        case .unsupported: return ModelError(.unsupported, "\(path): \(text)")
+        case .unreadable: return ModelError(.unreadable, what)
+        }
     }
 }

@@ -1,42 +1,89 @@
 import Glibc
+import MillraceCore
+import MillraceTrees
 
 /// What is wrong with a LightGBM file, and where.
 struct LightGBMError: Error, Equatable {
+    enum Kind: Equatable {
+        /// The file is damaged, or was never a model.
+        case invalid
+        /// The file is sound, but Millrace cannot run it.
+        case unsupported
+        /// The system did not give its bytes; `what` names the file.
+        case unreadable
+    }
+
     /// From 1.
     let line: Int
     /// One line, lower case.
     let what: String
-    /// Whether the file is sound, but Millrace cannot run it.
-    let isUnsupported: Bool
+    let kind: Kind
 
-    init(line: Int, _ what: String, isUnsupported: Bool = false) {
+    init(line: Int, _ what: String, _ kind: Kind = .invalid) {
         self.line = line
         self.what = what
-        self.isUnsupported = isUnsupported
+        self.kind = kind
     }
 }
 
-/// A `key=value` line: where the value lies in the file.
+/// A `key=value` line: where the value lies in the text's window.
 struct LightGBMValue: Equatable {
     let line: Int
     let range: Range<Int>
 }
 
 /// Reads a LightGBM file line by line; line ends are LF or CR LF.
+///
+/// Only a window of the file is in memory: what has been read since `forget`, and some more. All
+/// ranges are places in the window, and hold until then.
 struct LightGBMText {
-    let bytes: [UInt8]
-    /// Of the next line.
-    private(set) var position = 0
+    /// The window.
+    private(set) var bytes: [UInt8]
+    /// Bytes of the whole file.
+    let size: Int
+    /// Of the next line, in the window.
+    private var position = 0
+    /// Bytes of the file before the window.
+    private var forgotten = 0
     /// Of the line that `next` returned last, from 1.
     private(set) var line = 0
     /// Carriage returns at line ends so far: the sizes in the file do not count them.
     private(set) var returns = 0
+    /// Nil where the window is all there is.
+    private let stream: ModelStream?
+    private let piece: Int
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    /// A file that is in memory as a whole, or its head.
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        size = bytes.count
+        stream = nil
+        piece = 0
+    }
+
+    /// - Parameter piece: bytes that are read at a time; another number is for tests.
+    init(_ stream: ModelStream, piece: Int = 1 << 20) {
+        bytes = []
+        size = stream.size
+        self.stream = stream
+        self.piece = piece
+    }
+
+    /// Of the next line, in the file.
+    var offset: Int { forgotten + position }
+
+    /// Ends all ranges so far: the window may begin with the next line.
+    mutating func forget() {
+        // What moves is less than was read since it last moved.
+        guard position >= piece, stream != nil else { return }
+        bytes.removeSubrange(..<position)
+        forgotten += position
+        position = 0
+    }
 
     /// The next line without its end; nil behind the last one.
-    mutating func next() -> Range<Int>? {
-        guard let range = peek() else { return nil }
+    mutating func next() throws(LightGBMError) -> Range<Int>? {
+        guard let range = try peek() else { return nil }
         position = range.upperBound
         line += 1
         if position < bytes.count, bytes[position] == UInt8(ascii: "\r") {
@@ -48,11 +95,31 @@ struct LightGBMText {
     }
 
     /// The next line, without passing it.
-    func peek() -> Range<Int>? {
-        guard position < bytes.count else { return nil }
-        let end = find(UInt8(ascii: "\n"), in: position..<bytes.count) ?? bytes.count
+    mutating func peek() throws(LightGBMError) -> Range<Int>? {
+        var searched = position
+        while true {
+            if let end = find(UInt8(ascii: "\n"), in: searched..<bytes.count) {
+                return nextLine(endingAt: end)
+            }
+            searched = bytes.count
+            guard try widen() else { break }
+        }
+        return position < bytes.count ? nextLine(endingAt: bytes.count) : nil
+    }
+
+    private func nextLine(endingAt end: Int) -> Range<Int> {
         let isWindows = end > position && bytes[end - 1] == UInt8(ascii: "\r")
         return position..<(isWindows ? end - 1 : end)
+    }
+
+    /// Reads a piece more; false at the file's end.
+    private mutating func widen() throws(LightGBMError) -> Bool {
+        guard let stream else { return false }
+        do throws(ModelError) {
+            return try stream.append(piece, to: &bytes) > 0
+        } catch {
+            throw LightGBMError(line: line + 1, error.message, .unreadable)
+        }
     }
 
     /// The first place of a byte.

@@ -4,8 +4,8 @@ import MillraceTrees
 struct LightGBMTree {
     /// The lines of a tree that say what it computes; others are for people and for training.
     private enum Key: Int, CaseIterable {
-        case leaves, categoricals, features, thresholds, decisions, left, right, values, boundaries
-        case categories, isLinear, constants, termCounts, termFeatures, coefficients
+        case leaves, categoricals, features, thresholds, decisions, zeros, left, right, values
+        case boundaries, categories, isLinear, constants, termCounts, termFeatures, coefficients
 
         /// As the file has it.
         var name: StaticString {
@@ -15,6 +15,7 @@ struct LightGBMTree {
             case .features: "split_feature"
             case .thresholds: "threshold"
             case .decisions: "decision_type"
+            case .zeros: "default_value"
             case .left: "left_child"
             case .right: "right_child"
             case .values: "leaf_value"
@@ -32,6 +33,8 @@ struct LightGBMTree {
     /// LightGBM takes what is at most this large for zero. It has it as a float32.
     static let zeroLimit = Double(Float(1e-35))
 
+    /// Of files without a version, which may be of a LightGBM before 2.0.5.
+    private let mayBeOldest: Bool
     /// By key.
     private var lines = [LightGBMValue?](repeating: nil, count: Key.allCases.count)
     private var number = 0
@@ -39,6 +42,8 @@ struct LightGBMTree {
     private var features: [Int32] = []
     private var thresholds: [Double] = []
     private var decisions: [Int32] = []
+    /// What zero is at each node; empty where the decisions tell what becomes of it.
+    private var zeros: [Double] = []
     private var left: [Int32] = []
     private var right: [Int32] = []
     private var values: [Double] = []
@@ -58,14 +63,17 @@ struct LightGBMTree {
     /// Bytes of the blank lines that `read` has passed last.
     private(set) var blankBytes = 0
 
+    /// - Parameter mayBeOldest: whether the file has no version.
+    init(mayBeOldest: Bool) { self.mayBeOldest = mayBeOldest }
+
     /// Reads the lines of the tree whose `Tree=` line has just been passed, up to its last one.
     mutating func read(_ text: inout LightGBMText, number: Int) throws(LightGBMError) {
         self.number = number
         firstLine = text.line
         for index in lines.indices { lines[index] = nil }
         blankBytes = 0
-        while let line = text.peek(), !LightGBMLoader.endsTree(line, text) {
-            _ = text.next()
+        while let line = try text.peek(), !LightGBMLoader.endsTree(line, text) {
+            _ = try text.next()
             blankBytes = line.isEmpty ? blankBytes + 1 : 0
             if line.isEmpty { continue }
             guard let sign = text.find(UInt8(ascii: "="), in: line) else {
@@ -88,7 +96,7 @@ struct LightGBMTree {
         to ensemble: inout TreeEnsemble, target: Int, _ text: LightGBMText
     ) throws(LightGBMError) {
         let leafCount = try text.integer(try line(.leaves), "num_leaves")
-        guard leafCount >= 1, leafCount <= text.bytes.count else {
+        guard leafCount >= 1, leafCount <= text.size else {
             throw failure(.leaves, "num_leaves=\(leafCount)")
         }
         let nodes = ensemble.nodeCount
@@ -174,7 +182,21 @@ struct LightGBMTree {
             decisions.removeAll(keepingCapacity: true)
             decisions.append(contentsOf: repeatElement(0, count: count))
         }
+        try readZeros(count, text)
         try readCategories(text)
+    }
+
+    /// LightGBM 2.0.5 has num_cat for the first time, and default_value no more.
+    private mutating func readZeros(_ count: Int, _ text: LightGBMText) throws(LightGBMError) {
+        zeros.removeAll(keepingCapacity: true)
+        guard mayBeOldest, lines[Key.categoricals.rawValue] == nil else { return }
+        guard lines[Key.zeros.rawValue] != nil else {
+            throw LightGBMError(
+                line: firstLine,
+                "tree \(number): neither num_cat nor default_value; models of LightGBM 2.0 and "
+                    + "later have one of them", .unsupported)
+        }
+        try read(.zeros, count, text, into: &zeros)
     }
 
     private mutating func readCategories(_ text: LightGBMText) throws(LightGBMError) {
@@ -261,13 +283,15 @@ struct LightGBMTree {
             throw failure(.features, "node \(node): feature \(feature) of \(ensemble.featureCount)")
         }
         let decision = decisions[node]
-        guard decision >= 0, decision < 12 else {
+        guard decision >= 0, decision < (zeros.isEmpty ? 12 : 2) else {
             throw failure(.decisions, "node \(node): decision_type \(decision) is not known")
         }
         let isLeft = decision & 2 != 0
         var missing = TreeEnsemble.Missing.zero
         var condition: TreeEnsemble.Condition
-        if decision & 1 != 0 {
+        if !zeros.isEmpty {
+            (condition, missing) = oldestQuestion(of: node, in: &ensemble)
+        } else if decision & 1 != 0 {
             categoricalFeatures.insert(feature)
             // NaN is in no set, whatever the bits say about missing values.
             missing = .right
@@ -284,6 +308,25 @@ struct LightGBMTree {
             feature: Int(feature), condition, missing: missing,
             left: Self.child(left[node], nodes, leaves),
             right: Self.child(right[node], nodes, leaves))
+    }
+
+    /// Before 2.0.5 a node compares with one category, and takes its `default_value` for zero and
+    /// for what is missing.
+    private func oldestQuestion(
+        of node: Int, in ensemble: inout TreeEnsemble
+    ) -> (TreeEnsemble.Condition, TreeEnsemble.Missing) {
+        let threshold = thresholds[node]
+        let zero = zeros[node]
+        guard decisions[node] == 1 else {
+            return (
+                .compare(.lessOrEqual, threshold),
+                zero <= threshold ? .zeroOrNaNLeft : .zeroOrNaNRight
+            )
+        }
+        let category = Int64(exactly: threshold.rounded(.towardZero))
+        let isLeft = zero.rounded(.towardZero) == threshold.rounded(.towardZero)
+        let set = ensemble.addSet(category.map { [$0] } ?? [])
+        return (.member(set: set, .truncated), isLeft ? .zeroOrNaNLeft : .zeroOrNaNRight)
     }
 
     private static func child(_ child: Int32, _ nodes: Int, _ leaves: Int) -> TreeEnsemble.Child {

@@ -24,11 +24,12 @@ struct ModelFile {
     }
 
     private static func read(_ path: String) throws(ModelError) -> [UInt8] {
-        try ModelBytes.read(
+        try ModelStream(
             path, limit: limitBytes, kind: "an ONNX model",
             folderAdvice: "name the .onnx file in it",
             sizeAdvice: "at most 2 GiB are possible, keep large weights as external data beside "
-                + "the model")
+                + "the model"
+        ).rest()
     }
 
     /// Refuses the model if it would read a file that is not a plain one in the model's own folder.
@@ -81,9 +82,9 @@ struct ModelFile {
     }
 }
 
-private func systemMessage() -> String { ModelBytes.systemMessage() }
+private func systemMessage() -> String { ModelText.systemMessage() }
 
 /// Text from a model or a library, fit for one line of a message.
 func printable(_ text: String, limit: Int = 400) -> String {
-    ModelBytes.printable(text, limit: limit)
+    ModelText.printable(text, limit: limit)
 }

@@ -19,15 +19,12 @@ package struct CategorySet: Sendable, Equatable {
     }
 
     /// The set whose bits these are, 32 categories a word from 0 on.
-    package init(words: some Collection<UInt32>) {
+    package init(words: ArraySlice<UInt32>) {
         var bits: [UInt64] = []
         bits.reserveCapacity(words.count / 2 + 1)
-        for (place, word) in words.enumerated() {
-            if place % 2 == 0 {
-                bits.append(UInt64(word))
-            } else {
-                bits[place / 2] |= UInt64(word) << 32
-            }
+        for place in stride(from: words.startIndex, to: words.endIndex, by: 2) {
+            let high = place + 1 < words.endIndex ? UInt64(words[place + 1]) << 32 : 0
+            bits.append(UInt64(words[place]) | high)
         }
         while bits.last == 0 { bits.removeLast() }
         let count = bits.reduce(0) { $0 + $1.nonzeroBitCount }

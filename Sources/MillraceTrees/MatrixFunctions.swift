@@ -19,6 +19,7 @@ extension TreeProgram.Function {
             let power = Number.exponential(x)
             return power.isInfinite ? x : Number.logarithmOfOnePlus(power)
         case .greater(let limit): return x > Number(double: limit) ? 1 : 0
+        case .zero(let limit): return x.magnitude <= Number(double: limit) ? 0 : x
         }
     }
 

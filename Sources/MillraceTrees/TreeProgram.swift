@@ -27,6 +27,8 @@ package struct TreeProgram: Sendable {
         case softplus
         /// 1 where the number is greater than this, else 0.
         case greater(than: Double)
+        /// 0 where the number's magnitude is at most this.
+        case zero(atMost: Double)
     }
 
     /// Functions of a whole row.

@@ -54,7 +54,6 @@ import Testing
     @Test(
         arguments: [
             ("tree", "trees", "line 1: not a LightGBM model (it does not begin with 'tree')"),
-            ("version", nil, "line 2: no version; models of LightGBM 2.1 and later have one"),
             ("version", "version=v5", "line 2: format version 'v5'; v2, v3 and v4 are known"),
             ("num_class", nil, "line 8: the header has no num_class"),
             ("num_class", "num_class=0", "line 3: num_class=0; 1 to 65536 are possible"),
@@ -266,6 +265,42 @@ import Testing
         #expect(LightGBMRun.failure(bytes: bytes) == nil)
     }
 
+    /// Before 2.0.12 there is no version, nor are there sizes of trees.
+    @Test(arguments: ["lightgbm_204_categorical", "lightgbm_2011_multiclass"])
+    func filesWithoutAVersion(_ name: String) throws {
+        let bytes = try fixture(name + ".txt").bytes
+        let text = String(decoding: bytes, as: UTF8.self)
+        let tail = try #require(text.ranges(of: "\nfeature importances:").last)
+        for end in stride(from: 0, through: text[..<tail.lowerBound].utf8.count, by: 7) {
+            let error = LightGBMRun.failure(bytes: Array(bytes[..<end]))
+            #expect(error?.kind == .invalid, "cut at byte \(end)")
+        }
+        let last = text[..<tail.lowerBound] + "\n"
+        #expect(
+            message(of: String(last)).hasSuffix(
+                "no tree here, nor the end of trees; is the file cut short?"))
+        #expect(LightGBMRun.failure(bytes: bytes) == nil)
+        let before = text.replacing("num_cat=", with: "cats=").replacing(
+            "default_value=", with: "value=")
+        #expect(message(of: before).hasPrefix("unsupported: m.txt: line 10: tree 0: neither "))
+        let decision = text.replacing(/decision_type=./, with: "decision_type=12")
+        #expect(message(of: decision).contains("is not known"))
+    }
+
+    @Test func theVersionTellsWhatADefaultValueIs() throws {
+        #expect(try message("version", nil) == "loads")
+        #expect(try message("num_cat", nil).contains("set 0.0 of 0 in num_cat"))
+        let bare = Self.sound.replacing("version=v4\n", with: "")
+        #expect(message(of: bare.replacing("num_cat=1\n", with: "")).contains("neither num_cat"))
+        let old = bare.replacing("num_cat=1\n", with: "default_value=0 0\n")
+        #expect(message(of: old).contains("decision_type 2 is not known"))
+        #expect(
+            message(of: old.replacing("decision_type=2 1", with: "decision_type=0 1")) == "loads")
+        #expect(
+            message(of: bare.replacing("num_cat=1\n", with: "default_value=0\n")).contains(
+                "1 numbers in default_value where 2 should be"))
+    }
+
     @Test func objectivesThatNobodyKnows() throws {
         let said = try message("objective", "objective=squares of:2")
         #expect(
@@ -334,13 +369,13 @@ import Testing
                 : line == "cat_threshold=5" ? "cat_threshold=\(words)" : String(line)
         }
         let file = BoosterFile(path: "m.txt", bytes: Array(lines.joined(separator: "\n").utf8))
-        let program = try LightGBMLoader.program(file)
+        let program = try LightGBMLoader.program(LightGBMText(file.bytes), path: file.path)
         let ensembles = program.steps.compactMap { step in
             if case .trees(_, let ensemble) = step { ensemble } else { nil }
         }
         let set = try #require(ensembles.first?.sets.first)
         #expect(set.count == count * 32)
-        #expect(set == CategorySet(words: repeatElement(.max, count: count)))
+        #expect(set == CategorySet(words: ArraySlice(repeating: .max, count: count)))
         #expect(message(of: lines.joined(separator: "\n")) == "loads")
     }
 
@@ -356,16 +391,16 @@ import Testing
         var loaded = 0
         for _ in 0..<1000 {
             let mutated = Self.mutate(bytes, &random)
-            let file = BoosterFile(path: "m.txt", bytes: mutated)
             guard LightGBMRun.failure(bytes: mutated) == nil else { continue }
             loaded += 1
             // Names, and so inputs, may have changed.
-            _ = try? LightGBMRun.outputs(file, expected)
+            let file = BoosterFile(path: "m.txt", bytes: mutated)
+            _ = try? LightGBMRun.outputs(LightGBMRun.program(file), expected)
         }
         #expect(loaded > 0)
     }
 
-    private static func mutate(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+    static func mutate(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var bytes = bytes
         let marks = Array("0123456789-+.=: \n\reEnaif[]\"".utf8)
         for _ in 0..<Int.random(in: 1...3, using: &random) {

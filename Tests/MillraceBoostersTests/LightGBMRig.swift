@@ -121,14 +121,14 @@ struct LightGBMExpectation {
 
 enum LightGBMRun {
     static func program(_ file: BoosterFile) throws -> TreeProgram {
-        try LightGBMEngine().program(file)
+        try LightGBMLoader.program(LightGBMText(file.bytes), path: file.path)
     }
 
-    /// All outputs of a file for the rows of an expectation, by name.
+    /// All outputs of a program for the rows of an expectation, by name.
     static func outputs(
-        _ file: BoosterFile, _ expected: LightGBMExpectation
+        _ program: TreeProgram, _ expected: LightGBMExpectation
     ) throws -> [String: LightGBMExpectation.Output] {
-        let model = try TreeModel(try program(file), path: file.path)
+        let model = try TreeModel(program, path: "m.txt")
         let names = model.signature.outputs.map(\.name)
         let session = try model.makeSession(outputs: names, maxRows: expected.rows)
         let texts = TextStore()
@@ -155,7 +155,7 @@ enum LightGBMRun {
 
     static func failure(bytes: [UInt8]) -> ModelError? {
         do throws(ModelError) {
-            let program = try LightGBMEngine().program(BoosterFile(path: "m.txt", bytes: bytes))
+            let program = try LightGBMLoader.program(LightGBMText(bytes), path: "m.txt")
             _ = try TreeModel(program, path: "m.txt")
             return nil
         } catch {
