@@ -182,6 +182,9 @@ struct XGBoostDocument {
     /// The value of an attribute that `Booster.set_attr` or training has left.
     func attribute(_ key: String) -> String? { attributes.last { $0.key == key }?.value }
 
+    /// Whether a version before 1.3 wrote the file; false where it has no version.
+    var isBefore13: Bool { !version.isEmpty && version.lexicographicallyPrecedes([1, 3]) }
+
     /// `base_score` as numbers: "5E-1", or "[5E-1,2E0]"; nil where it is neither.
     var baseScores: [Float]? {
         if baseScore.isEmpty { return [0.5] }

@@ -15,7 +15,9 @@ struct XGBoostObjective: Equatable {
     enum Base: Equatable { case asIs, logit, log }
 
     /// Nil for an objective that is not known.
-    init?(name: String) {
+    ///
+    /// - Parameter isBefore13: whether a version before 1.3 wrote the file.
+    init?(name: String, isBefore13: Bool) {
         self.name = name
         switch name {
         case "reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:pseudohubererror",
@@ -23,8 +25,9 @@ struct XGBoostObjective: Equatable {
             (link, base, isClassifier) = (.identity, .asIs, false)
         case "reg:logistic": (link, base, isClassifier) = (.logistic, .logit, false)
         case "binary:logistic": (link, base, isClassifier) = (.logistic, .logit, true)
-        // The library takes its base_score for a margin, alone among the logistic ones.
-        case "binary:logitraw": (link, base, isClassifier) = (.identity, .asIs, true)
+        // From 1.3 on its base_score is taken for a margin, alone among the logistic ones.
+        case "binary:logitraw":
+            (link, base, isClassifier) = (.identity, isBefore13 ? .logit : .asIs, true)
         case "binary:hinge": (link, base, isClassifier) = (.hinge, .asIs, true)
         case "multi:softprob": (link, base, isClassifier) = (.softmax, .asIs, true)
         case "multi:softmax": (link, base, isClassifier) = (.softmaxClass, .asIs, true)

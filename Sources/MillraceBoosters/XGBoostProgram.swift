@@ -29,7 +29,10 @@ struct XGBoostLoader {
         guard document.booster == "gbtree" || document.booster == "dart" else {
             throw file.unsupported("booster '\(document.booster)'; only gbtree and dart run")
         }
-        guard let objective = XGBoostObjective(name: document.objective) else {
+        guard
+            let objective = XGBoostObjective(
+                name: document.objective, isBefore13: document.isBefore13)
+        else {
             throw file.unsupported(
                 "objective '\(document.objective)' is not known; with one of XGBoost's own, as "
                     + "reg:squarederror, its margin can be served")
@@ -96,7 +99,8 @@ struct XGBoostLoader {
     private func ensemble() throws(ModelError) -> TreeEnsemble {
         var ensemble = TreeEnsemble(
             featureCount: features, targetCount: targets, comparing: .float32, summing: .float32)
-        ensemble.basePlace = .first
+        // Before 1.3 the trees are summed first, which differs in the last bits.
+        ensemble.basePlace = document.isBefore13 ? .last : .first
         ensemble.base = try base()
         let count = try usedTrees()
         let weights = document.booster == "dart" ? document.treeWeights : nil
