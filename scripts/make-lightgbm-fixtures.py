@@ -6,7 +6,7 @@ usage: make-lightgbm-fixtures.py        all of LightGBM 4 (those of pandas only 
        make-lightgbm-fixtures.py old    the subset for an older version, named lightgbm_VERSION_NAME
 
 Old versions run in a folder of their own, on the PYTHONPATH: pip install --no-deps --target FOLDER
-lightgbm==3.3.5 (2.3.1, 2.2.3, 2.1.2, 2.0.12, 2.0.11, 2.0.6, 2.0.4).
+lightgbm==3.3.5 (2.3.1, 2.2.3, 2.1.2, 2.0.12, 2.0.11, 2.0.7, 2.0.6, 2.0.4, 2.0.2).
 NAME.txt is the model. NAME.expected.json holds the inputs of the rows and the outputs; numbers are
 texts, so that NaN and infinities survive.
 """
@@ -73,9 +73,9 @@ def train(params, X, y, rounds=4, **dataset):
             return lgb.train(merged, lgb.Dataset(X, y, params=own, **dataset), rounds, **again)
         except lgb.basic.LightGBMError as error:
             unknown = re.search(r"Unknown parameter: (\w+)", str(error))
-            if not IS_OLD or unknown is None:
+            if not IS_OLD or unknown is None or unknown.group(1) not in merged:
                 raise
-            merged.pop(unknown.group(1), None)
+            del merged[unknown.group(1)]
             own.pop(unknown.group(1), None)
 
 
@@ -345,6 +345,8 @@ if IS_OLD:
     X, y = data(missing=2)
     store("regression", train({"objective": "regression"}, X, y,
                               feature_name=["a", "b", "c", "d"]))
+    if VERSION.startswith("2.0."):
+        store("poisson", train({"objective": "poisson"}, X, np.floor(np.abs(y))))
     store("multiclass", train({"objective": "multiclass", "num_class": 3}, X, classes(y, 3), 2),
           "classifier")
     X[::5, 0] = 0

@@ -3,7 +3,7 @@ import MillraceTrees
 
 /// A booster's model file that is read whole.
 package struct BoosterFile: Sendable {
-    /// A larger ensemble would not fit into memory beside its own text.
+    /// Of most formats a larger ensemble would not fit into memory beside its own text.
     package static let limitBytes = 8 << 30
 
     package let path: String

@@ -4,8 +4,8 @@ import MillraceTrees
 /// From what a LightGBM file says to what runs.
 struct LightGBMLoader {
     private let header: LightGBMHeader
-    private let objective: LightGBMObjective
-    private var text: LightGBMText
+    private var objective: LightGBMObjective
+    private(set) var text: LightGBMText
     private var ensemble: TreeEnsemble
     private var treeCount = 0
     private var categories: [Int: LightGBMCategories] = [:]
@@ -17,12 +17,7 @@ struct LightGBMLoader {
         _ text: consuming LightGBMText, path: String
     ) throws(ModelError) -> TreeProgram {
         do throws(LightGBMError) {
-            let header = try LightGBMHeader(&text)
-            var loader = LightGBMLoader(header, text, try objective(header))
-            try loader.readTrees()
-            let tail = try LightGBMTail(&loader.text)
-            loader.categories = try tail.categoriesByFeature(header)
-            return loader.makeProgram()
+            return try LightGBMLoader(text).makeProgram()
         } catch {
             throw error.ofFile(path)
         }
@@ -48,15 +43,17 @@ struct LightGBMLoader {
         return objective
     }
 
-    private init(
-        _ header: LightGBMHeader, _ text: consuming LightGBMText, _ objective: LightGBMObjective
-    ) {
-        self.header = header
-        self.text = text
-        self.objective = objective
+    /// Reads all of a file.
+    init(_ text: consuming LightGBMText) throws(LightGBMError) {
+        header = try LightGBMHeader(&text)
+        objective = try Self.objective(header)
         ensemble = TreeEnsemble(
             featureCount: header.featureCount, targetCount: header.targetCount,
             comparing: .float64, summing: .float64)
+        self.text = text
+        try readTrees()
+        let tail = try LightGBMTail(&self.text)
+        categories = try tail.categoriesByFeature(header)
     }
 
     // MARK: Trees
@@ -128,6 +125,7 @@ struct LightGBMLoader {
                 "\(treeCount) trees, but \(header.targetCount) an iteration; is the file cut short?"
             )
         }
+        if header.version == nil, tree.hasParents { objective.comeBefore207() }
         try checkForest(tree)
     }
 
@@ -164,7 +162,7 @@ struct LightGBMLoader {
 
     // MARK: The program
 
-    private func makeProgram() -> TreeProgram {
+    func makeProgram() -> TreeProgram {
         // Names that LightGBM makes up where the data had none.
         let areMadeUp = header.featureNames.enumerated().allSatisfy { $1 == "Column_\($0)" }
         let isOneInput = areMadeUp && categories.isEmpty
@@ -176,8 +174,13 @@ struct LightGBMLoader {
             }
         var program = TreeProgram(inputs: inputs, facts: facts())
         let columns = inputs.indices.map { index in
-            categories[index]?.encode(input: index, in: &program)
-                ?? program.add(.input(index, as: .float64))
+            guard let column = categories[index]?.encode(input: index, in: &program) else {
+                return program.add(.input(index, as: .float64))
+            }
+            // Before 2.1 a category that is not in the list was -1; only the oldest trees tell it
+            // from NaN.
+            return header.version == nil
+                ? program.add(.impute(column, replaced: .nan, values: [-1])) : column
         }
         var row = columns.count == 1 ? columns[0] : program.add(.join(columns))
         if header.version == nil {

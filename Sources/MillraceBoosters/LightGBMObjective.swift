@@ -17,7 +17,7 @@ struct LightGBMObjective: Equatable {
 
     /// As the file has it, with its options.
     let text: String
-    let conversion: Conversion
+    private(set) var conversion: Conversion
     /// Binary, or one column a class.
     let isClassifier: Bool
     /// For an objective of several classes.
@@ -64,6 +64,11 @@ struct LightGBMObjective: Equatable {
         self.init(
             text: text, conversion: kind.0, isClassifier: kind.isClassifier,
             classCount: isMulti ? classes : nil)
+    }
+
+    /// Before LightGBM 2.0.7, whose poisson has no logarithm.
+    mutating func comeBefore207() {
+        if conversion == .exponential { conversion = .identity }
     }
 
     /// The matrix of what `Booster.predict` gives, from that of raw scores.

@@ -47,6 +47,8 @@ struct LightGBMText {
     private var forgotten = 0
     /// Of the line that `next` returned last, from 1.
     private(set) var line = 0
+    /// Bytes that the window had at most.
+    private(set) var widest = 0
     /// Carriage returns at line ends so far: the sizes in the file do not count them.
     private(set) var returns = 0
     /// Nil where the window is all there is.
@@ -74,7 +76,7 @@ struct LightGBMText {
 
     /// Ends all ranges so far: the window may begin with the next line.
     mutating func forget() {
-        // What moves is less than was read since it last moved.
+        // What moves is at most a piece and the line that is looked at.
         guard position >= piece, stream != nil else { return }
         bytes.removeSubrange(..<position)
         forgotten += position
@@ -116,6 +118,7 @@ struct LightGBMText {
     private mutating func widen() throws(LightGBMError) -> Bool {
         guard let stream else { return false }
         do throws(ModelError) {
+            defer { widest = max(widest, bytes.count) }
             return try stream.append(piece, to: &bytes) > 0
         } catch {
             throw LightGBMError(line: line + 1, error.message, .unreadable)
@@ -172,23 +175,23 @@ struct LightGBMText {
     /// One whole number.
     func integer(_ value: LightGBMValue, _ key: String) throws(LightGBMError) -> Int {
         var numbers: [Int] = []
-        try integers(value, key, into: &numbers)
+        try integers(value, key, into: &numbers, limit: 2)
         guard numbers.count == 1 else {
             throw LightGBMError(line: value.line, "\(key) is not a whole number")
         }
         return numbers[0]
     }
 
-    /// The whole numbers of a line, in place of what the list holds.
+    /// The whole numbers of a line, in place of what the list holds; none behind the first `limit`.
     func integers<Number: FixedWidthInteger>(
-        _ value: LightGBMValue, _ key: String, into list: inout [Number]
+        _ value: LightGBMValue, _ key: String, into list: inout [Number], limit: Int = .max
     ) throws(LightGBMError) {
         list.removeAll(keepingCapacity: true)
         var place = value.range.lowerBound
         let end = value.range.upperBound
         while true {
             while place < end, bytes[place] == UInt8(ascii: " ") { place += 1 }
-            guard place < end else { return }
+            guard place < end, list.count < limit else { return }
             let isNegative = bytes[place] == UInt8(ascii: "-")
             if isNegative { place += 1 }
             let first = place

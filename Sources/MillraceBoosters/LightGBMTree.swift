@@ -54,8 +54,11 @@ struct LightGBMTree {
     private var hasParent: [Bool] = []
     private var leafHasParent: [Bool] = []
 
-    /// Features that some tree splits by category.
-    private(set) var categoricalFeatures: Set<Int32> = []
+    /// Sets of the ensemble that hold one category, by it.
+    private var setsOfOne: [Int32: Int] = [:]
+
+    /// Whether some tree had `leaf_parent`, as all have before LightGBM 2.0.7.
+    private(set) var hasParents = false
     /// Greatest and least leaf value so far.
     private(set) var leastValue = Double.infinity
     private(set) var greatestValue = -Double.infinity
@@ -83,7 +86,10 @@ struct LightGBMTree {
             let key = Key.allCases.first {
                 $0.name.utf8CodeUnitCount == name.count && text.starts(name, with: $0.name)
             }
-            guard let key else { continue }
+            guard let key else {
+                if text.starts(name, with: "leaf_parent") { hasParents = true }
+                continue
+            }
             guard lines[key.rawValue] == nil else {
                 throw LightGBMError(line: text.line, "tree \(number): a second \(key.name)")
             }
@@ -290,9 +296,8 @@ struct LightGBMTree {
         var missing = TreeEnsemble.Missing.zero
         var condition: TreeEnsemble.Condition
         if !zeros.isEmpty {
-            (condition, missing) = oldestQuestion(of: node, in: &ensemble)
+            (condition, missing) = try oldestQuestion(of: node, in: &ensemble)
         } else if decision & 1 != 0 {
-            categoricalFeatures.insert(feature)
             // NaN is in no set, whatever the bits say about missing values.
             missing = .right
             condition = .member(set: try set(of: node, in: &ensemble), .truncated)
@@ -312,9 +317,9 @@ struct LightGBMTree {
 
     /// Before 2.0.5 a node compares with one category, and takes its `default_value` for zero and
     /// for what is missing.
-    private func oldestQuestion(
+    private mutating func oldestQuestion(
         of node: Int, in ensemble: inout TreeEnsemble
-    ) -> (TreeEnsemble.Condition, TreeEnsemble.Missing) {
+    ) throws(LightGBMError) -> (TreeEnsemble.Condition, TreeEnsemble.Missing) {
         let threshold = thresholds[node]
         let zero = zeros[node]
         guard decisions[node] == 1 else {
@@ -323,9 +328,13 @@ struct LightGBMTree {
                 zero <= threshold ? .zeroOrNaNLeft : .zeroOrNaNRight
             )
         }
-        let category = Int64(exactly: threshold.rounded(.towardZero))
-        let isLeft = zero.rounded(.towardZero) == threshold.rounded(.towardZero)
-        let set = ensemble.addSet(category.map { [$0] } ?? [])
+        let whole = threshold.rounded(.towardZero)
+        guard let category = Int32(exactly: whole) else {
+            throw failure(.thresholds, "node \(node): category \(threshold)")
+        }
+        let set = setsOfOne[category] ?? ensemble.addSet([Int64(category)])
+        setsOfOne[category] = set
+        let isLeft = zero.rounded(.towardZero) == whole
         return (.member(set: set, .truncated), isLeft ? .zeroOrNaNLeft : .zeroOrNaNRight)
     }
 

@@ -92,23 +92,20 @@ import Testing
         #expect(error?.kind == .unreadable)
     }
 
-    /// All of the file but its last trees has left memory when those are read.
+    /// A tree leaves memory when the next ones are read, and so do the lines behind the trees.
     @Test func onlyAWindowIsInMemory() throws {
-        let tree = "Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=1\nshrinkage=1\n\n\n"
-        let count = 2000
-        let bytes = Array(String(repeating: tree, count: count).utf8)
+        let trees = (0..<2000).map { "Tree=\($0)\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n\n\n" }
+        let importances = (0..<2000).map { "feature_\($0)=1\n" }
+        let head = "tree\nversion=v4\nnum_class=1\nmax_feature_idx=0\nfeature_names=a\n\n"
+        let parts =
+            [head] + trees + ["end of trees\n\nfeature_importances:\n"] + importances
+        let bytes = Array(parts.joined().utf8)
         try withStream(bytes) { stream, _ in
-            var text = LightGBMText(stream, piece: 256)
-            var trees = 0
-            var widest = 0
-            while let line = try text.next() {
-                if text.starts(line, with: "Tree=") { trees += 1 }
-                if line.isEmpty { text.forget() }
-                widest = max(widest, text.bytes.count)
-            }
-            #expect(trees == count)
-            #expect(text.offset == bytes.count)
-            #expect(widest <= 3 * 256)
+            let loader = try LightGBMLoader(LightGBMText(stream, piece: 256))
+            #expect(loader.text.offset == bytes.count)
+            #expect(loader.text.widest <= 3 * 256)
+            let program = loader.makeProgram()
+            #expect(program.facts.notes.contains { $0.key == "trees" && $0.value == "2000" })
         }
     }
 }

@@ -289,13 +289,19 @@ import Testing
 
     @Test func theVersionTellsWhatADefaultValueIs() throws {
         #expect(try message("version", nil) == "loads")
+        #expect(try message("num_cat", "num_cat=1\ndefault_value=0") == "loads")
         #expect(try message("num_cat", nil).contains("set 0.0 of 0 in num_cat"))
         let bare = Self.sound.replacing("version=v4\n", with: "")
         #expect(message(of: bare.replacing("num_cat=1\n", with: "")).contains("neither num_cat"))
         let old = bare.replacing("num_cat=1\n", with: "default_value=0 0\n")
         #expect(message(of: old).contains("decision_type 2 is not known"))
-        #expect(
-            message(of: old.replacing("decision_type=2 1", with: "decision_type=0 1")) == "loads")
+        let good = old.replacing("decision_type=2 1", with: "decision_type=0 1")
+        #expect(message(of: good) == "loads")
+        for category in ["nan", "2147483648", "-inf"] {
+            #expect(
+                message(of: good.replacing("threshold=0.5 0", with: "threshold=0.5 \(category)"))
+                    .contains("line 13: tree 0: node 1: category "))
+        }
         #expect(
             message(of: bare.replacing("num_cat=1\n", with: "default_value=0\n")).contains(
                 "1 numbers in default_value where 2 should be"))
@@ -319,8 +325,9 @@ import Testing
                 == "invalid: m.txt: line 24: 1 trees, but 2 an iteration; is the file cut short?")
     }
 
-    @Test func forestsOfWhichNobodyKnowsWhatTheirLeavesHold() throws {
-        let file = try fixture("lightgbm_212_rf_binary.txt")
+    @Test(arguments: ["206", "2011", "2012", "212"])
+    func forestsOfWhichNobodyKnowsWhatTheirLeavesHold(_ version: String) throws {
+        let file = try fixture("lightgbm_\(version)_rf_binary.txt")
         let error = try #require(LightGBMRun.failure(bytes: file.bytes))
         #expect(error.kind == .unsupported)
         #expect(error.message.contains("whose leaves may hold raw or converted values"))

@@ -138,12 +138,13 @@ import Testing
     }
 }
 
+/// Small files, and what LightGBM says of a value that all of it turns on.
 @Suite struct LightGBMZeroTests {
-    /// Zero is missing and goes right, all else left. LightGBM's limit is 1e-35 as a float32.
-    @Test func zeroIsWhatLightGBMTakesForIt() throws {
+    /// One tree of one split of one feature: left is 1, right is 2.
+    private func raw(_ split: String, of values: [Double], version: String) throws -> [Double] {
         let text = """
             tree
-            version=v3
+            \(version)
             num_class=1
             max_feature_idx=0
             feature_names=Column_0
@@ -151,26 +152,102 @@ import Testing
             Tree=0
             num_leaves=2
             split_feature=0
-            threshold=inf
-            decision_type=4
+            \(split)
             left_child=-1
             right_child=-2
             leaf_value=1 2
 
+            feature importances:
             """
-        let limit = Double(Float(1e-35))
-        let rows: [(Double, Double)] = [
-            (limit, 2), (-limit, 2), (limit.nextUp, 1), (-limit.nextUp, 1), (1e-35, 2), (-0.0, 2),
-            (.nan, 2), (.infinity, 1), (-.infinity, 1),
-        ]
-        let file = BoosterFile(path: "m.txt", bytes: Array(text.utf8))
         var expected = LightGBMExpectation()
-        expected.rows = rows.count
+        expected.rows = values.count
         expected.inputs = [
             LightGBMExpectation.Input(
-                name: "features", type: .float64, width: 1, values: rows.map { "\($0.0)" })
+                name: "features", type: .float64, width: 1, values: values.map { "\($0)" })
         ]
-        let got = try LightGBMRun.outputs(LightGBMRun.program(file), expected)["raw"]?.values
-        #expect(got == rows.map(\.1))
+        let program = try LightGBMLoader.program(LightGBMText(Array(text.utf8)), path: "m.txt")
+        return try #require(LightGBMRun.outputs(program, expected)["raw"]).values
+    }
+
+    /// Zero is missing and goes right, all else left. LightGBM's limit is 1e-35 as a float32.
+    @Test func zeroIsWhatLightGBMTakesForIt() throws {
+        let limit = Double(Float(1e-35))
+        let got = try raw(
+            "threshold=inf\ndecision_type=4",
+            of: [
+                limit, -limit, 1e-35, -0.0, .nan,
+                limit.nextUp, -limit.nextUp, .infinity, -.infinity,
+            ], version: "version=v3")
+        #expect(got == [2, 2, 2, 2, 2, 1, 1, 1, 1])
+    }
+
+    /// Before 2.0.12 its limit is 1e-15; before 2.0.5 a value of the node stands for zero and NaN.
+    @Test(arguments: [
+        "num_cat=0\nthreshold=inf\ndecision_type=4",
+        "threshold=1e9\ndecision_type=0\ndefault_value=1.7e308",
+    ])
+    func zeroIsMoreBefore2012(_ split: String) throws {
+        let got = try raw(
+            split,
+            of: [
+                1e-15, -1e-15, 9e-16, 1e-30, 0, .nan, 1e-15.nextUp, -1e-15.nextUp, 1.1e-15, -1e8,
+            ], version: "label_index=0")
+        #expect(got == [2, 2, 2, 2, 2, 2, 1, 1, 1, 1])
+    }
+
+    /// A negative threshold lies below all that counts as zero, and a positive one above.
+    @Test func thresholdsWithinZero() throws {
+        for (threshold, zero) in [("-1e-18", 2.0), ("1e-18", 1), ("0", 1), ("-0", 1)] {
+            let got = try raw(
+                "num_cat=0\nthreshold=\(threshold)\ndecision_type=2",
+                of: [1e-16, -1e-16, 0, 1e-14, -1e-14], version: "label_index=0")
+            #expect(got == [zero, zero, zero, 2, 1], "\(threshold)")
+        }
+    }
+
+    /// Before 2.0.5: what LightGBM 2.0.4 says, with -1 for what pandas does not know.
+    @Test func categoriesOfTheOldest() throws {
+        let values: [Double] = [0, -0.5, 0.9, .nan, 1, 1.9, -1, 2]
+        func got(_ category: String, zero: String) throws -> [Double] {
+            try raw(
+                "threshold=\(category)\ndecision_type=1\ndefault_value=\(zero)", of: values,
+                version: "label_index=0")
+        }
+        #expect(try got("0", zero: "0") == [1, 1, 1, 1, 2, 2, 2, 2])
+        #expect(try got("1", zero: "0") == [2, 2, 2, 2, 1, 1, 2, 2])
+        #expect(try got("1", zero: "1") == [1, 2, 2, 1, 1, 1, 2, 2])
+        #expect(try got("-1", zero: "0") == [2, 2, 2, 2, 2, 2, 1, 2])
+    }
+
+    /// Before 2.1 LightGBM's Python package makes -1 of what is not in the list.
+    @Test func unknownTextsOfTheOldest() throws {
+        let text = """
+            tree
+            num_class=1
+            max_feature_idx=0
+            feature_names=city
+            feature_infos=0:1
+
+            Tree=0
+            num_leaves=2
+            split_feature=0
+            threshold=-1
+            decision_type=1
+            default_value=0
+            left_child=-1
+            right_child=-2
+            leaf_value=1 2
+
+            feature importances:
+            pandas_categorical:[["x", "y"]]
+            """
+        var expected = LightGBMExpectation()
+        expected.rows = 4
+        expected.inputs = [
+            LightGBMExpectation.Input(
+                name: "city", type: .string, width: 1, values: ["x", "y", "z", ""])
+        ]
+        let program = try LightGBMLoader.program(LightGBMText(Array(text.utf8)), path: "m.txt")
+        #expect(try LightGBMRun.outputs(program, expected)["raw"]?.values == [2, 2, 1, 1])
     }
 }
