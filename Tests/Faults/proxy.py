@@ -237,19 +237,22 @@ class Server:
 
 class Proxy:
     """A proxy process and its control. The port is fixed when it is made, the target when it
-    starts: a broker has to know the port first."""
+    starts: a broker has to know the port first. Until then the port is held, so that no connection
+    of another process begins there."""
 
     def __init__(self):
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            self.port = held.getsockname()[1]
+        self._held = socket.socket()
+        self._held.bind(("127.0.0.1", 0))
+        self.port = self._held.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self._process = None
 
     def start(self, target):
         self._process = subprocess.Popen(
-            [sys.executable, pathlib.Path(__file__).resolve(), "--listen", str(self.port),
-             "--target", target], stdout=subprocess.PIPE, text=True)
+            [sys.executable, pathlib.Path(__file__).resolve(), "--socket",
+             str(self._held.fileno()), "--target", target],
+            stdout=subprocess.PIPE, text=True, pass_fds=[self._held.fileno()])
+        self._held.close()
         control = int(self._process.stdout.readline().split()[-1])
         self._control = socket.create_connection(("127.0.0.1", control), 30)
         self._lines = self._control.makefile("r")
@@ -264,6 +267,7 @@ class Proxy:
         return None if answer == "ok" else int(answer)
 
     def close(self):
+        self._held.close()
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -278,9 +282,10 @@ async def leave_with(parent):
 
 async def serve(options):
     server = Server(options.target)
-    front = await asyncio.start_server(server.connected, "127.0.0.1", options.listen)
+    front = await asyncio.start_server(
+        server.connected, sock=socket.socket(fileno=options.socket))
     back = await asyncio.start_server(server.controlled, "127.0.0.1", options.control)
-    print(f"listening {options.listen} control {back.sockets[0].getsockname()[1]}", flush=True)
+    print(f"listening {front.sockets[0].getsockname()[1]} control {back.sockets[0].getsockname()[1]}", flush=True)
     async with front, back:
         await asyncio.gather(front.serve_forever(), back.serve_forever(),
                              leave_with(os.getppid()))
@@ -289,7 +294,8 @@ async def serve(options):
 def main():
     made = argparse.ArgumentParser(description=__doc__,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--listen", type=int, required=True, metavar="PORT")
+    made.add_argument("--socket", type=int, required=True, metavar="FD",
+                      help="bound, to listen at")
     made.add_argument("--target", required=True, metavar="HOST:PORT")
     made.add_argument("--control", type=int, default=0, metavar="PORT")
     # Who started it needs it for its own cleanup when all are asked to stop; it ends with that one.

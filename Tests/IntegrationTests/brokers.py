@@ -4,6 +4,7 @@ import atexit
 import functools
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -56,14 +57,23 @@ def own_cluster_missing():
 
 
 def free_ports(count):
-    """Different ones, free at the moment."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """Different ones, free at the moment; where there are such, of those that no connection takes
+    for its own end."""
+    setting = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    least, greatest = map(int, setting.split())
+    every = range(10_000, 1 << 16)
+    quiet = [port for port in every if not least <= port <= greatest]
+    ports = []
+    for port in random.sample(quiet or every, len(quiet or every)):
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise AssertionError("no free ports")
 
 
 class Cluster:
