@@ -258,6 +258,6 @@ struct XGBoostTree {
             values[start..<start + targets].allSatisfy({ $0.isFinite })
         else { throw TreeError("node \(node): a leaf that is no number") }
         ensemble.addLeaf(
-            dense: values[start..<start + targets].map { Double($0 * (weight ?? 1)) })
+            dense: values[start..<start + targets].map { Double($0 * (weight ?? 1)) }[...])
     }
 }

@@ -259,7 +259,7 @@ package struct TreeEnsemble: Sendable, Equatable {
 
     /// Adds a leaf that gives to targets 0, 1, ... in turn.
     @discardableResult
-    package mutating func addLeaf(dense values: some Collection<Double>) -> Int {
+    package mutating func addLeaf(dense values: ArraySlice<Double>) -> Int {
         for (place, value) in values.enumerated() { add(value, target: place, place: place) }
         return endLeaf(values: values.count)
     }

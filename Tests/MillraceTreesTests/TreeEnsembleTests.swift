@@ -38,7 +38,7 @@ struct TreeEnsembleTests {
                     expected.append([target: value])
                 case 2:
                     let count = random.below(4)
-                    ensemble.addLeaf(dense: (0..<count).map { value + Double($0) })
+                    ensemble.addLeaf(dense: ArraySlice((0..<count).map { value + Double($0) }))
                     expected.append(
                         Dictionary(
                             uniqueKeysWithValues: (0..<count).map { ($0, value + Double($0)) }))
