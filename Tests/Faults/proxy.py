@@ -285,7 +285,8 @@ async def serve(options):
     front = await asyncio.start_server(
         server.connected, sock=socket.socket(fileno=options.socket))
     back = await asyncio.start_server(server.controlled, "127.0.0.1", options.control)
-    print(f"listening {front.sockets[0].getsockname()[1]} control {back.sockets[0].getsockname()[1]}", flush=True)
+    listening, control = (one.sockets[0].getsockname()[1] for one in (front, back))
+    print(f"listening {listening} control {control}", flush=True)
     async with front, back:
         await asyncio.gather(front.serve_forever(), back.serve_forever(),
                              leave_with(os.getppid()))
