@@ -125,7 +125,7 @@ struct LightGBMLoader {
                 "\(treeCount) trees, but \(header.targetCount) an iteration; is the file cut short?"
             )
         }
-        if header.version == nil, tree.hasParents { objective.comeBefore207() }
+        if header.version == nil, tree.hasLeafParents { objective.dropExponential() }
         try checkForest(tree)
     }
 

@@ -66,8 +66,8 @@ struct LightGBMObjective: Equatable {
             classCount: isMulti ? classes : nil)
     }
 
-    /// Before LightGBM 2.0.7, whose poisson has no logarithm.
-    mutating func comeBefore207() {
+    /// For files from before LightGBM 2.0.7, where poisson predicts the raw score.
+    mutating func dropExponential() {
         if conversion == .exponential { conversion = .identity }
     }
 

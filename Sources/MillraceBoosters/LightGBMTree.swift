@@ -58,7 +58,7 @@ struct LightGBMTree {
     private var setsOfOne: [Int32: Int] = [:]
 
     /// Whether some tree had `leaf_parent`, as all have before LightGBM 2.0.7.
-    private(set) var hasParents = false
+    private(set) var hasLeafParents = false
     /// Greatest and least leaf value so far.
     private(set) var leastValue = Double.infinity
     private(set) var greatestValue = -Double.infinity
@@ -87,7 +87,7 @@ struct LightGBMTree {
                 $0.name.utf8CodeUnitCount == name.count && text.starts(name, with: $0.name)
             }
             guard let key else {
-                if text.starts(name, with: "leaf_parent") { hasParents = true }
+                if text.starts(name, with: "leaf_parent") { hasLeafParents = true }
                 continue
             }
             guard lines[key.rawValue] == nil else {
