@@ -22,16 +22,25 @@ struct ModelScan {
         let labels: [ClassLabel]
     }
 
+    /// An attribute of a node: where its name and the whole of it lie in the file.
+    struct Attribute {
+        let name: Range<Int>
+        let message: Range<Int>
+    }
+
     /// A node of the main graph.
     struct Node {
         /// Of the node's field in the file.
         let range: Range<Int>
+        /// Its own, or that of its first output.
+        let name: String
         let operation: String
         /// Of the operation; empty for the standard's own.
         let domain: String
         /// Names of its inputs, then of all that the graphs within it read.
         let reads: [String]
         let writes: [String]
+        let attributes: [Attribute]
     }
 
     /// An input that the main graph declares.
@@ -112,7 +121,7 @@ struct ModelScan {
                 }
                 try scanMessages(in: function, fields: [11]) {
                     scan, attribute throws(ScanFailure) in
-                    try scan.scanAttribute(attribute, depth: 1)
+                    _ = try scan.scanAttribute(attribute, depth: 1)
                 }
             default: break
             }
@@ -171,9 +180,10 @@ struct ModelScan {
     {
         var inputs: [String] = []
         var outputs: [String] = []
+        var name = ""
         var operation = ""
         var domain = ""
-        var attributes: [Range<Int>] = []
+        var attributes: [Attribute] = []
         if depth == 0 { namesReadInside = [] }
         var reader = WireReader(bytes, range)
         while let field = try reader.next() {
@@ -181,11 +191,10 @@ struct ModelScan {
             switch field.number {
             case 1: inputs.append(text(message))
             case 2: outputs.append(text(message))
+            case 3: name = text(message)
             case 4: operation = text(message)
             case 7: domain = text(message)
-            case 5:
-                attributes.append(message)
-                try scanAttribute(message, depth: depth)
+            case 5: attributes.append(try scanAttribute(message, depth: depth))
             default: break
             }
         }
@@ -195,13 +204,14 @@ struct ModelScan {
         }
         nodes.append(
             Node(
-                range: field, operation: operation, domain: domain,
-                reads: inputs + namesReadInside, writes: outputs))
+                range: field, name: name.isEmpty ? outputs.first ?? "" : name,
+                operation: operation, domain: domain, reads: inputs + namesReadInside,
+                writes: outputs, attributes: attributes))
         switch operation {
         case "ZipMap":
             var labels: [ClassLabel] = []
             for attribute in attributes where labels.isEmpty {
-                labels = try self.labels(ofAttribute: attribute)
+                labels = try self.labels(of: attribute)
             }
             guard let input = inputs.first, let output = outputs.first, !labels.isEmpty else {
                 return
@@ -209,24 +219,29 @@ struct ModelScan {
             zipMaps.append(ZipMap(range: field, input: input, output: output, labels: labels))
             addLabelSet(labels)
         case "TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier":
-            for attribute in attributes { addLabelSet(try labels(ofAttribute: attribute)) }
+            for attribute in attributes { addLabelSet(try labels(of: attribute)) }
         case "ArrayFeatureExtractor":
             if let input = inputs.first { labelTensorNames.insert(input) }
         default: break
         }
     }
 
-    private mutating func scanAttribute(_ range: Range<Int>, depth: Int) throws(ScanFailure) {
+    private mutating func scanAttribute(
+        _ range: Range<Int>, depth: Int
+    ) throws(ScanFailure) -> Attribute {
+        var name = 0..<0
         var reader = WireReader(bytes, range)
         while let field = try reader.next() {
             guard case .bytes(let message) = field.value else { continue }
             switch field.number {
+            case 1: name = message
             case 5, 10: _ = try scanTensor(message)
             case 6, 11: try scanGraph(message, depth: depth + 1)
             case 22, 23: try scanSparseTensor(message)
             default: break
             }
         }
+        return Attribute(name: name, message: range)
     }
 
     private mutating func scanSparseTensor(_ range: Range<Int>) throws(ScanFailure) {
@@ -284,10 +299,10 @@ extension ModelScan {
     }
 
     /// The values of a classlabels attribute; empty for any other.
-    func labels(ofAttribute range: Range<Int>) throws(ScanFailure) -> [ClassLabel] {
-        guard try text(1, in: range).hasPrefix("classlabels_") else { return [] }
+    func labels(of attribute: Attribute) throws(ScanFailure) -> [ClassLabel] {
+        guard text(attribute.name).hasPrefix("classlabels_") else { return [] }
         var labels: [ClassLabel] = []
-        var reader = WireReader(bytes, range)
+        var reader = WireReader(bytes, attribute.message)
         while let field = try reader.next() {
             switch (field.number, field.value) {
             case (8, .varint(let value)): labels.append(.integer(Int64(bitPattern: value)))

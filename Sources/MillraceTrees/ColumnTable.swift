@@ -98,16 +98,16 @@ struct ColumnTable {
         return set
     }
 
-    /// The question's rank in its column, 1 or more.
-    func rank(_ question: Question, column: Int) -> Int {
-        guard question.kind == .rank else { return 1 }
+    /// The rank of a threshold in its column, 1 or more; 1 in a column that has no ranks.
+    func rank(_ threshold: Double, column: Int) -> Int {
+        guard columns[column].kind == .rank else { return 1 }
         let thresholds = columns[column].thresholds
-        if question.threshold.isNaN { return thresholds.count + 1 }
+        if threshold.isNaN { return thresholds.count + 1 }
         var low = 0
         var high = thresholds.count
         while low < high {
             let middle = (low + high) / 2
-            if thresholds[middle] < question.threshold { low = middle + 1 } else { high = middle }
+            if thresholds[middle] < threshold { low = middle + 1 } else { high = middle }
         }
         return low + 1
     }

@@ -33,15 +33,20 @@ struct NodeQuestions {
         for column in columns { starts[Int(column) + 1] += 1 }
         for column in table.columns.indices { starts[column + 1] += starts[column] }
         var nodes = [Int32](repeating: 0, count: columns.count)
+        var thresholds = [Double](repeating: 0, count: columns.count)
         for node in columns.indices {
             let column = Int(columns[node])
             nodes[starts[column]] = Int32(clamping: node)
+            thresholds[starts[column]] = ensemble.question(of: node).threshold
             starts[column] += 1
         }
-        for node in nodes {
-            let node = Int(node)
-            let rank = table.rank(ensemble.question(of: node), column: Int(columns[node]))
-            ranks[node] = UInt32(clamping: rank)
+        var first = 0
+        for (column, end) in starts.dropLast().enumerated() {
+            for place in first..<end {
+                let rank = table.rank(thresholds[place], column: column)
+                ranks[Int(nodes[place])] = UInt32(clamping: rank)
+            }
+            first = end
         }
         return ranks
     }

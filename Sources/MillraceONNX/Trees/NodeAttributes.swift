@@ -15,22 +15,12 @@ struct NodeAttributes {
     let bytes: [UInt8]
     private var ranges: [String: Range<Int>] = [:]
 
-    /// - Parameter node: the bytes of the node's message.
-    init(_ bytes: [UInt8], node: Range<Int>) throws(TreesFailure) {
+    /// Of two attributes of one name the last one counts.
+    init(_ bytes: [UInt8], _ attributes: [ModelScan.Attribute]) {
         self.bytes = bytes
-        do throws(ScanFailure) {
-            var reader = WireReader(bytes, node)
-            while let field = try reader.next() {
-                guard field.number == 5, case .bytes(let message) = field.value else { continue }
-                var name = 0..<0
-                var inner = WireReader(bytes, message)
-                while let field = try inner.next() {
-                    if field.number == 1, case .bytes(let text) = field.value { name = text }
-                }
-                ranges[String(decoding: bytes[name], as: UTF8.self)] = message
-            }
-        } catch {
-            throw .scan(error)
+        for attribute in attributes {
+            let name = String(decoding: bytes[attribute.name], as: UTF8.self)
+            ranges[name] = attribute.message
         }
     }
 

@@ -85,7 +85,7 @@ struct TreeTranslation {
         try checkOperations(scan, nodes)
         var translation = try TreeTranslation(scan, facts)
         for index in nodes {
-            let node = try translation.node(scan.nodes[index])
+            let node = translation.node(scan.nodes[index])
             do throws(TreesFailure) {
                 try translation.translate(node)
             } catch {
@@ -132,7 +132,7 @@ struct TreeTranslation {
                     && standardOperations[node.operation] != nil
             guard isKnown else {
                 throw .declined(
-                    "node '\(printable(try name(of: node, scan.bytes)))' (operation "
+                    "node '\(printable(node.name))' (operation "
                         + "\(printable(node.operation))) is not one that a tree model may have")
             }
             if treeOperations.contains(node.operation) { hasTrees = true }
@@ -149,44 +149,10 @@ struct TreeTranslation {
 
     // MARK: - Nodes
 
-    /// The node's own name, or that of its first output.
-    private static func name(
-        of node: ModelScan.Node, _ bytes: [UInt8]
-    ) throws(TreesFailure) -> String {
-        do throws(ScanFailure) {
-            var name = 0..<0
-            var reader = WireReader(bytes, try message(of: node, bytes))
-            while let field = try reader.next() {
-                if field.number == 3, case .bytes(let text) = field.value { name = text }
-            }
-            return name.isEmpty
-                ? node.writes.first ?? "" : String(decoding: bytes[name], as: UTF8.self)
-        } catch {
-            throw .scan(error)
-        }
-    }
-
-    private static func message(
-        of node: ModelScan.Node, _ bytes: [UInt8]
-    ) throws(ScanFailure) -> Range<Int> {
-        var reader = WireReader(bytes, node.range)
-        guard let field = try reader.next(), case .bytes(let message) = field.value else {
-            return 0..<0
-        }
-        return message
-    }
-
-    private func node(_ node: ModelScan.Node) throws(TreesFailure) -> Node {
-        let message: Range<Int>
-        do throws(ScanFailure) {
-            message = try Self.message(of: node, scan.bytes)
-        } catch {
-            throw .scan(error)
-        }
-        return Node(
-            name: try Self.name(of: node, scan.bytes), operation: node.operation,
-            inputs: node.reads, outputs: node.writes,
-            attributes: try NodeAttributes(scan.bytes, node: message),
+    private func node(_ node: ModelScan.Node) -> Node {
+        Node(
+            name: node.name, operation: node.operation, inputs: node.reads, outputs: node.writes,
+            attributes: NodeAttributes(scan.bytes, node.attributes),
             version: versions[node.domain == "ai.onnx" ? "" : node.domain] ?? 1)
     }
 
