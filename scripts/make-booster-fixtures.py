@@ -208,6 +208,12 @@ def make_xgboost(tag):
     train("softprob-dart", classes, rounds=5, booster="dart", rate_drop=0.5, num_class=3,
           objective="multi:softprob")
     train("multilabel", (two > [0, 5]).astype(int), objective="binary:logistic")
+    # Labels that are all alike: what base_score is kept within, and what it is minus infinity for.
+    train("alike-zeros", np.zeros(400), objective="binary:logistic")
+    train("alike-ones", np.ones(400), objective="reg:logistic")
+    train("alike-column", np.stack([binary, np.zeros(400)], 1), objective="binary:logistic")
+    train("alike-counts", np.zeros(400), objective="count:poisson")
+    train("base-tiny", binary, base_score=1e-7, objective="binary:logistic")
     train("multioutput-json", two, rounds=3, multi_strategy="multi_output_tree",
           tree_method="hist", names=names)
     train("multioutput-multi", classes, rounds=3, multi_strategy="multi_output_tree", num_class=3,
@@ -260,6 +266,20 @@ def make_xgboost(tag):
             "texts": {1: cities}, "rows": numbers(plain),
             "prediction": numbers(booster.predict(data)),
             "raw": numbers(booster.predict(data, output_margin=True))})
+    # Beside a text in another script the file has all of them broken: they come as codes.
+    fuels = ["Öl", "Gas", "Über", "Strom"]
+    frame = pd.DataFrame({
+        "amount": X[:, 0], "fuel": pd.Categorical.from_codes(rng.integers(0, 4, 400), fuels)})
+    booster = xgb.train({"max_depth": 4, "nthread": 1}, xgb.DMatrix(
+        frame, score + 2 * (frame.fuel.cat.codes % 2), enable_categorical=True), 4)
+    booster.save_model(os.path.join(OUT, "xgb-pandas-umlauts.json"))
+    rows = frame[:24]
+    data = xgb.DMatrix(rows, enable_categorical=True)
+    write_expected("xgb-pandas-umlauts", {
+        "file": "xgb-pandas-umlauts.json", "library": "xgboost " + xgb.__version__,
+        "rows": numbers(np.stack([rows.amount, rows.fuel.cat.codes], 1)),
+        "prediction": numbers(booster.predict(data)),
+        "raw": numbers(booster.predict(data, output_margin=True))})
     booster = xgb.train({"booster": "gblinear", "objective": "reg:squarederror"}, a, 2)
     booster.save_model(os.path.join(OUT, "xgb-gblinear.json"))
 
@@ -336,6 +356,13 @@ def make_catboost():
     train("onevsall", classes, classifier, loss_function="MultiClassOneVsAll")
     train("multilabel", np.stack([binary, score > 1], 1).astype(int), classifier,
           loss_function="MultiLogloss")
+    train("multilabel-threshold", np.stack([binary, score > 1], 1).astype(int), classifier,
+          loss_function="MultiLogloss", threshold=0.2)
+    # Classes that training was told of and never saw.
+    train("classes-count", classes * 2, classifier, loss_function="MultiClass", classes_count=6)
+    train("classes-missing", np.array(["a", "b", "d"])[classes], classifier,
+          loss_function="MultiClassOneVsAll", class_names=["a", "b", "c", "d"])
+    train("truths", binary.astype(bool), classifier)
     train("poisson", np.floor(np.exp(score / 2)), loss_function="Poisson")
     train("tweedie", np.floor(np.exp(score / 2)), loss_function="Tweedie:variance_power=1.5")
     train("quantile", score, loss_function="Quantile:alpha=0.3")

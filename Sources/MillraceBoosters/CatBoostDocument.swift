@@ -25,6 +25,11 @@ struct CatBoostDocument {
     var loss = ""
     var version = ""
     var classNames: [ClassName] = []
+    /// Of `class_to_label`, by dimension of the sums: which class it is of; the class itself where
+    /// the file has neither names nor `classCount`.
+    var classOfDimension: [Int64] = []
+    /// Of `classes_count`: classes 0, 1, ... that training was told of; 0 where it was not.
+    var classCount: Int64 = 0
     /// Of `set_probability_threshold`.
     var threshold: Double?
     var scale = 1.0
@@ -177,17 +182,29 @@ struct CatBoostDocument {
     private mutating func readClasses(_ reader: inout DocumentReader) throws(DocumentError) {
         try reader.beginObject()
         while let key = try reader.nextKey() {
-            guard key == "class_names" else {
-                try reader.skip()
-                continue
+            switch key {
+            case "class_names":
+                classNames = []
+                guard try reader.beginArrayUnlessNull() else { continue }
+                while try reader.nextElement() { classNames.append(try Self.className(&reader)) }
+            case "class_to_label":
+                classOfDimension = []
+                guard try reader.beginArrayUnlessNull() else { continue }
+                while try reader.nextElement() { classOfDimension.append(try reader.integer()) }
+            case "classes_count": classCount = try reader.integer()
+            default: try reader.skip()
             }
-            classNames = []
-            guard try reader.beginArrayUnlessNull() else { continue }
-            while try reader.nextElement() {
-                classNames.append(
-                    try reader.kind() == .text
-                        ? .text(try reader.text()) : .number(try reader.double()))
-            }
+        }
+    }
+
+    private static func className(
+        _ reader: inout DocumentReader
+    ) throws(DocumentError) -> ClassName {
+        switch try reader.kind() {
+        case .text: .text(try reader.text())
+        // As version 1.2 wrote them.
+        case .truth: .text(try reader.integer() != 0 ? "True" : "False")
+        default: .number(try reader.double())
         }
     }
 

@@ -128,14 +128,16 @@ extension CatBoostLoader {
         return trees.ensemble
     }
 
-    /// How many values a leaf has: as many as the model has biases, unless it has one for all.
+    /// How many values a leaf has: as many as the model has biases, unless it has one for all. A
+    /// class that the training data lacked has none.
     private func dimensions() throws(ModelError) -> Int {
         guard document.obliviousTrees != nil || document.trees != nil else {
             throw file.invalid("no 'oblivious_trees' and no 'trees' in the file")
         }
         let isMulti = ["MultiClass", "MultiClassOneVsAll"].contains(document.loss)
-        let count = max(
-            document.bias.count, isMulti ? max(document.classNames.count, 1) : 1)
+        let told = [document.classOfDimension.count, document.classNames.count]
+        let classes = told.first { $0 > 0 } ?? 1
+        let count = max(document.bias.count, isMulti ? classes : 1)
         guard count <= Self.targetLimit else {
             throw file.invalid("\(count) dimensions; at most \(Self.targetLimit)")
         }
@@ -202,9 +204,9 @@ extension CatBoostLoader {
         return Double(number)
     }
 
-    /// A category that is a whole number which float32 holds exactly.
+    /// A category that is a whole number which, of all of them, only itself becomes in float32.
     static func wholeNumber(_ text: String) -> Int32? {
-        guard let number = Int32(text), number.magnitude <= 1 << 24, String(number) == text else {
+        guard let number = Int32(text), number.magnitude < 1 << 24, String(number) == text else {
             return nil
         }
         return number
@@ -215,31 +217,27 @@ extension CatBoostLoader {
     private func addOutputs(
         _ program: inout TreeProgram, raw: TreeProgram.Matrix, dimensions: Int
     ) throws(ModelError) {
+        var raw = raw
         switch document.loss {
         case "MultiClass", "MultiClassOneVsAll":
-            let labels = try classLabels(dimensions)
+            let classes = try classes(dimensions)
+            let place = program.add(.greatest(raw))
+            raw = spread(&program, raw, classes)
             let isSoftmax = document.loss == "MultiClass"
             let scores = program.add(
                 isSoftmax ? .rowFunction(raw, .softmax) : .function(raw, .logistic))
-            let place = program.add(.greatest(raw))
-            addClasses(&program, place: place, labels: labels, scores: scores)
+            addClasses(&program, place: place, classes, scores: scores)
         case "Logloss", "CrossEntropy", "Focal":
             guard dimensions == 1 else {
                 throw file.invalid("\(dimensions) dimensions for the loss \(document.loss)")
             }
-            let labels = try classLabels(2)
+            let classes = try classes(2)
             let score = program.add(.function(raw, .logistic))
-            let limit = document.threshold ?? 0.5
-            guard limit > 0, limit < 1 else {
-                throw file.invalid("the probability threshold \(limit) is not between 0 and 1")
-            }
-            let side = program.add(.function(raw, .greater(than: -Glibc.log(1 / limit - 1))))
-            let place = program.add(.cast(side, to: .int64))
+            let place = try side(&program, raw)
             let both = program.add(.complement(score))
-            addClasses(&program, place: place, labels: labels, scores: both)
+            addClasses(&program, place: place, classes, scores: both)
         case "MultiLogloss", "MultiCrossEntropy":
-            let side = program.add(.function(raw, .greater(than: 0)))
-            let labels = program.add(.cast(side, to: .int64))
+            let labels = try side(&program, raw)
             add(&program, "prediction", labels, isFlat: false)
             add(&program, "label", labels, isFlat: false)
             add(&program, "probabilities", program.add(.function(raw, .logistic)), isFlat: false)
@@ -266,37 +264,103 @@ extension CatBoostLoader {
             TreeProgram.Output(name: name, content: .numbers(matrix, isFlat: isFlat)))
     }
 
-    /// What predict() says of a classifier is the class itself.
-    private func addClasses(
-        _ program: inout TreeProgram, place: TreeProgram.Matrix, labels: [ClassLabel],
-        scores: TreeProgram.Matrix
-    ) {
-        for name in ["prediction", "label"] {
-            program.outputs.append(TreeProgram.Output(name: name, content: .labels(place, labels)))
+    /// 1 where a sum is above the file's probability threshold.
+    private func side(
+        _ program: inout TreeProgram, _ raw: TreeProgram.Matrix
+    ) throws(ModelError) -> TreeProgram.Matrix {
+        let limit = document.threshold ?? 0.5
+        guard limit > 0, limit < 1 else {
+            throw file.invalid("the probability threshold \(limit) is not between 0 and 1")
         }
-        program.outputs.append(
-            TreeProgram.Output(
-                name: "probabilities", content: .numbers(scores, isFlat: false),
-                classLabels: labels))
+        let side = program.add(.function(raw, .greater(than: -Glibc.log(1 / limit - 1))))
+        return program.add(.cast(side, to: .int64))
     }
 
-    /// The file's class names, or 0, 1, ... where it has none. Whole numbers where all are.
-    private func classLabels(_ count: Int) throws(ModelError) -> [ClassLabel] {
-        let names = document.classNames
-        if names.isEmpty { return (0..<count).map { .integer(Int64($0)) } }
-        guard names.count == count else {
-            throw file.invalid("\(names.count) class names for \(count) classes")
+    // MARK: Classes
+
+    /// The classes of a classifier.
+    private struct Classes {
+        var labels: [ClassLabel]
+        /// By dimension of the sums, its place in `labels`; the others were never seen.
+        var places: [Int]
+
+        var areAllSeen: Bool { places.elementsEqual(labels.indices) }
+    }
+
+    /// - Parameter dimensions: classes that training saw.
+    private func classes(_ dimensions: Int) throws(ModelError) -> Classes {
+        let told = document.classOfDimension
+        var labels = Self.labels(document.classNames)
+        if labels.isEmpty, document.classCount > 0 {
+            guard document.classCount <= Self.targetLimit else {
+                throw file.invalid(
+                    "classes_count is \(document.classCount); at most \(Self.targetLimit)")
+            }
+            labels = (0..<document.classCount).map { .integer($0) }
         }
+        if labels.isEmpty {
+            let all = told.isEmpty ? (0..<dimensions).map { Int64($0) } : told
+            guard all.count == dimensions else {
+                throw file.invalid("\(all.count) classes in class_to_label for \(dimensions)")
+            }
+            return Classes(labels: all.map { .integer($0) }, places: Array(all.indices))
+        }
+        let places = told.isEmpty ? Array(labels.indices) : told.map { Int(clamping: $0) }
+        guard places.count == dimensions else {
+            throw file.invalid(
+                "\(labels.count) class names for \(dimensions) classes")
+        }
+        guard places.allSatisfy(labels.indices.contains), Set(places).count == places.count else {
+            throw file.invalid("class_to_label does not fit \(labels.count) classes")
+        }
+        return Classes(labels: labels, places: places)
+    }
+
+    /// Whole numbers where all are.
+    private static func labels(_ names: [CatBoostDocument.ClassName]) -> [ClassLabel] {
         let whole = names.compactMap { name -> Int64? in
             if case .number(let number) = name { Int64(exactly: number) } else { nil }
         }
-        if whole.count == count { return whole.map { .integer($0) } }
+        if whole.count == names.count { return whole.map { .integer($0) } }
         return names.map { name in
             switch name {
             case .number(let number): .text("\(number)")
             case .text(let text): .text(text)
             }
         }
+    }
+
+    /// The sums of all classes; of one that training never saw it is minus infinity, as CatBoost
+    /// has it.
+    private func spread(
+        _ program: inout TreeProgram, _ raw: TreeProgram.Matrix, _ classes: Classes
+    ) -> TreeProgram.Matrix {
+        guard !classes.areAllSeen else { return raw }
+        var columns = Array(repeating: 0, count: classes.labels.count)
+        var addends = Array(repeating: -Double.infinity, count: classes.labels.count)
+        for (dimension, place) in classes.places.enumerated() {
+            columns[place] = dimension
+            addends[place] = 0
+        }
+        let picked = program.add(.pick(raw, columns: columns))
+        return program.add(.arithmetic(picked, .add, constants: addends))
+    }
+
+    /// What predict() says of a classifier is the class itself.
+    ///
+    /// - Parameter place: the dimension of the class, or the class itself of two.
+    private func addClasses(
+        _ program: inout TreeProgram, place: TreeProgram.Matrix, _ classes: Classes,
+        scores: TreeProgram.Matrix
+    ) {
+        let seen = classes.places.map { classes.labels[$0] }
+        for name in ["prediction", "label"] {
+            program.outputs.append(TreeProgram.Output(name: name, content: .labels(place, seen)))
+        }
+        program.outputs.append(
+            TreeProgram.Output(
+                name: "probabilities", content: .numbers(scores, isFlat: false),
+                classLabels: classes.labels))
     }
 
     // MARK: Facts

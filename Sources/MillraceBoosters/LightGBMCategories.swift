@@ -52,7 +52,13 @@ enum LightGBMCategories: Equatable {
             count += 1
             switch try reader.kind() {
             case .text: texts.append(try reader.text())
-            case .number: numbers.append(try reader.double())
+            case .number:
+                let number = try reader.double()
+                // Of greater ones several integers are one float64.
+                guard number.magnitude < 0x1p53 else {
+                    throw reader.failure("a category of 2^53 or more, which nobody can tell apart")
+                }
+                numbers.append(number)
             case .truth: truths.append(try reader.integer() != 0)
             default: throw reader.failure("a category that is no text, number, true or false")
             }
@@ -137,19 +143,30 @@ struct LightGBMTail {
                 throw LightGBMError(
                     line: line, "categorical_feature \(feature) of \(header.featureCount)")
             }
-            if !header.featureInfos.isEmpty {
-                switch header.featureInfos[feature] {
-                case .none: break
-                case .categories(let greatest) where greatest < list.count: break
-                default:
-                    throw LightGBMError(
-                        line: line,
-                        "the \(list.count) categories of pandas_categorical do not fit "
-                            + "'\(header.featureNames[feature])'" + advice, .unsupported)
-                }
+            guard header.featureInfos.isEmpty || header.mayHold(list.count, feature) else {
+                throw LightGBMError(
+                    line: line,
+                    "the \(list.count) categories of pandas_categorical do not fit "
+                        + "'\(header.featureNames[feature])'" + advice, .unsupported)
             }
             byFeature[feature] = list
         }
         return byFeature
+    }
+}
+
+extension LightGBMHeader {
+    /// Whether a list of so many categories may be that of a feature: of those that training saw
+    /// none is beyond its end. Where the last one was not seen, another column may be the one that
+    /// the list is of: a column of ordered categories is in the lists, but a number to the model.
+    fileprivate func mayHold(_ categories: Int, _ feature: Int) -> Bool {
+        switch featureInfos[feature] {
+        case .none: true
+        case .numeric: false
+        case .categories(let greatest):
+            greatest == categories - 1
+                || greatest < categories
+                    && !featureInfos.contains(.numeric(least: 0, greatest: Double(categories - 1)))
+        }
     }
 }

@@ -4,7 +4,8 @@ struct LightGBMHeader {
     enum FeatureInfo: Equatable {
         /// It had one value only.
         case none
-        case numeric
+        /// The least and the greatest number that training saw; NaN where the file is not clear.
+        case numeric(least: Double, greatest: Double)
         /// The greatest category that training saw.
         case categories(greatest: Int)
     }
@@ -137,7 +138,13 @@ struct LightGBMHeader {
     }
 
     private static func info(_ word: Range<Int>, _ text: LightGBMText) -> FeatureInfo {
-        if text.starts(word, with: "[") { return .numeric }
+        if text.starts(word, with: "[") {
+            let ends = text.text(word).dropFirst().dropLast().split(separator: ":")
+                .map { Double($0) ?? .nan }
+            return ends.count == 2
+                ? .numeric(least: ends[0], greatest: ends[1])
+                : .numeric(least: .nan, greatest: .nan)
+        }
         if text.starts(word, with: "none") { return .none }
         let greatest = text.text(word).split(separator: ":").compactMap { Int($0) }.max()
         return .categories(greatest: greatest ?? 0)

@@ -187,6 +187,10 @@ struct LightGBMLoader {
             // Before 2.0.12, LightGBM leaves such values out of a row that it scores.
             row = program.add(.function(row, .zero(atMost: 1e-15)))
         }
+        if !ensemble.linearLeaves.isEmpty {
+            // What decisions need no step for, see `LightGBMTree`.
+            row = program.add(.function(row, .zero(atMost: LightGBMTree.zeroLimit)))
+        }
         addOutputs(&program, raw: program.add(.trees(row, ensemble)))
         return program
     }

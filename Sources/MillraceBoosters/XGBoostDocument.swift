@@ -22,10 +22,8 @@ struct XGBoostDocument {
     var treeWeights: [Float] = []
     /// At the list of trees.
     var trees: DocumentReader?
-    /// By feature, the values behind codes, where the file has them (3.1 on).
+    /// By feature, the values behind codes, where the file has them (3.1 on) and they can be told.
     var categories: [Int: Categories] = [:]
-    /// Features whose categories' texts cannot be read: XGBoost cuts those in other scripts short.
-    var brokenCategories: [Int] = []
 
     init(_ bytes: [UInt8], isBinary: Bool) throws(DocumentError) {
         var reader = DocumentReader(bytes, isBinary: isBinary)
@@ -161,29 +159,26 @@ struct XGBoostDocument {
             }
         }
         if areNumbers {
-            if !values.isEmpty { categories[feature] = .numbers(values) }
+            // Of greater ones several integers are one float64.
+            let areApart = values.allSatisfy { $0.magnitude < 0x1p53 }
+            if !values.isEmpty, areApart { categories[feature] = .numbers(values) }
             return
         }
         guard starts.count > 1 else { return }
         let bytes = values.map { UInt8(truncatingIfNeeded: Int(exactly: $0) ?? 0) }
+        // XGBoost's Python package counts characters where it should count bytes, so that beside a
+        // text in another script all texts begin in wrong places, and the last ones are cut off.
+        guard bytes.allSatisfy({ $0 < 0x80 }) else { return }
         var texts: [String] = []
         for (start, end) in zip(starts, starts.dropFirst()) {
-            guard start >= 0, start <= end, end <= bytes.count,
-                let text = String(validating: bytes[Int(start)..<Int(end)], as: UTF8.self)
-            else {
-                brokenCategories.append(feature)
-                return
-            }
-            texts.append(text)
+            guard start >= 0, start <= end, end <= bytes.count else { return }
+            texts.append(String(decoding: bytes[Int(start)..<Int(end)], as: UTF8.self))
         }
         categories[feature] = .texts(texts)
     }
 
     /// The value of an attribute that `Booster.set_attr` or training has left.
     func attribute(_ key: String) -> String? { attributes.last { $0.key == key }?.value }
-
-    /// Whether a version before 1.3 wrote the file; false where it has no version.
-    var isBefore13: Bool { !version.isEmpty && version.lexicographicallyPrecedes([1, 3]) }
 
     /// `base_score` as numbers: "5E-1", or "[5E-1,2E0]"; nil where it is neither.
     var baseScores: [Float]? {

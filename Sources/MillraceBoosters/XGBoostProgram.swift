@@ -31,7 +31,7 @@ struct XGBoostLoader {
         }
         guard
             let objective = XGBoostObjective(
-                name: document.objective, isBefore13: document.isBefore13)
+                name: document.objective, version: document.version)
         else {
             throw file.unsupported(
                 "objective '\(document.objective)' is not known; with one of XGBoost's own, as "
@@ -100,7 +100,7 @@ struct XGBoostLoader {
         var ensemble = TreeEnsemble(
             featureCount: features, targetCount: targets, comparing: .float32, summing: .float32)
         // Before 1.3 the trees are summed first, which differs in the last bits.
-        ensemble.basePlace = document.isBefore13 ? .last : .first
+        ensemble.basePlace = XGBoostObjective.isBefore13(document.version) ? .last : .first
         ensemble.base = try base()
         let count = try usedTrees()
         let weights = document.booster == "dart" ? document.treeWeights : nil
@@ -166,7 +166,7 @@ struct XGBoostLoader {
         }
         var margins: [Double] = []
         for score in scores {
-            guard let margin = objective.margin(score), margin.isFinite else {
+            guard let margin = objective.margin(score) else {
                 throw file.invalid(
                     "base_score \(score) is none that \(objective.name) can start from")
             }
@@ -241,7 +241,7 @@ struct XGBoostLoader {
         case .identity, .logistic:
             let isMargin = objective.link == .identity
             let needsScore = !isMargin || objective.isClassifier
-            let score = needsScore ? program.add(.function(margin, .logistic)) : margin
+            let score = needsScore ? program.add(.function(margin, .sigmoid)) : margin
             outputs.append(numbers("prediction", isMargin ? margin : score, isFlat: isFlat))
             guard objective.isClassifier else { break }
             let side = program.add(

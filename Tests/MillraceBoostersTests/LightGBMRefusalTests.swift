@@ -357,6 +357,19 @@ import Testing
         #expect(said("[[null]]").contains("a category that is no text, number, true or false"))
         #expect(said("[[\"x\"").hasPrefix("invalid: m.txt: line 26: pandas_categorical, byte"))
         #expect(said("7").hasPrefix("invalid: m.txt: line 26: pandas_categorical, byte"))
+        #expect(said("[[1, 2, 9007199254740991]]") == "loads")
+        #expect(said("[[1, 2, -9007199254740992]]").contains("a category of 2^53 or more"))
+    }
+
+    /// Training saw categories 0 to 2 of 'b': a list of four may be that of 'a' as well, where that
+    /// had the numbers 0 to 3.
+    @Test func aListThatMayBeAnotherColumns() {
+        let list = "\npandas_categorical:[[\"w\", \"x\", \"y\", \"z\"]]\n"
+        #expect(message(of: Self.sound + list) == "loads")
+        let other = Self.sound.replacing("[0:1] 0:1:2", with: "[0:3] 0:1:2")
+        #expect(
+            message(of: other + list).contains("4 categories of pandas_categorical do not fit 'b'"))
+        #expect(message(of: other + "\npandas_categorical:[[\"x\", \"y\", \"z\"]]\n") == "loads")
     }
 
     @Test func absurdCountsTakeNoMemory() throws {

@@ -181,6 +181,16 @@ import Testing
         #expect(got == [2, 2, 2, 2, 2, 1, 1, 1, 1])
     }
 
+    /// LightGBM leaves such values out of a row before it multiplies them with a leaf's coefficient.
+    @Test func linearLeavesTakeItForZero() throws {
+        let limit = Double(Float(1e-35))
+        let leaves = "leaf_const=0 0\nnum_features=1 0\nleaf_features=0  \nleaf_coeff=1e35  "
+        let got = try raw(
+            "num_cat=0\nthreshold=1\ndecision_type=0\nis_linear=1\n" + leaves,
+            of: [limit, -limit, 0, limit.nextUp, 1e-30], version: "version=v4")
+        #expect(got == [0, 0, 0, limit.nextUp * 1e35, 1e-30 * 1e35])
+    }
+
     /// Before 2.0.12 its limit is 1e-15; before 2.0.5 a value of the node stands for zero and NaN.
     @Test(arguments: [
         "num_cat=0\nthreshold=inf\ndecision_type=4",
