@@ -182,7 +182,7 @@ struct XGBoostTree {
                     || start >= Int(categoryStarts[index - 1])
                         + Int(categoryCounts[index - 1])
             else { throw TreeError("node \(node): its categories are named twice") }
-            _ = ensemble.addSet(members.lazy.map { Int64($0) })
+            _ = ensemble.addSet(members.map { Int64($0) })
         }
         return sets
     }

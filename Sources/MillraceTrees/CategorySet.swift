@@ -12,10 +12,19 @@ package struct CategorySet: Sendable, Equatable {
     package let count: Int
 
     /// The set of these; one may be named twice.
-    package init(_ categories: some Sequence<Int64>) {
-        var list: [Int64] = []
-        for category in categories.sorted() where list.last != category { list.append(category) }
-        self.init(sorted: list)
+    package init(_ categories: [Int64]) {
+        // A set a node is usual, and most come in order.
+        var sorted = categories
+        if zip(sorted, sorted.dropFirst()).contains(where: { $0 >= $1 }) {
+            sorted.sort()
+            var count = 0
+            for category in sorted where count == 0 || sorted[count - 1] != category {
+                sorted[count] = category
+                count += 1
+            }
+            sorted.removeSubrange(count...)
+        }
+        self.init(sorted: sorted)
     }
 
     /// The set whose bits these are, 32 categories a word from 0 on.

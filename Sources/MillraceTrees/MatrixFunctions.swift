@@ -28,9 +28,16 @@ extension TreeProgram.Function {
         switch self {
         case .absolute: x < 0 ? 0 &- x : x
         case .negative: 0 &- x
-        case .greater(let limit): Double(x) > limit ? 1 : 0
+        case .greater(let limit): Self.isAbove(limit, x) ? 1 : 0
         default: 0
         }
+    }
+
+    /// Whether a whole number is above a limit, which may lie between two or be NaN.
+    private static func isAbove(_ limit: Double, _ x: Int64) -> Bool {
+        let floor = limit.rounded(.down)
+        guard let whole = Int64(exactly: floor) else { return floor < 0 }
+        return x > whole
     }
 
     /// The inverse of the error function after Winitzki ("A handy approximation for the error

@@ -300,7 +300,7 @@ package struct TreeEnsemble: Sendable, Equatable {
     }
 
     /// Adds a set of categories. Returns its index.
-    package mutating func addSet(_ categories: some Sequence<Int64>) -> Int {
+    package mutating func addSet(_ categories: [Int64]) -> Int {
         addSet(CategorySet(categories))
     }
 

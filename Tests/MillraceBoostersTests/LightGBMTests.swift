@@ -181,7 +181,7 @@ import Testing
         #expect(got == [2, 2, 2, 2, 2, 1, 1, 1, 1])
     }
 
-    /// LightGBM leaves such values out of a row before it multiplies them with a leaf's coefficient.
+    /// LightGBM leaves such values out of a row before a leaf multiplies them.
     @Test func linearLeavesTakeItForZero() throws {
         let limit = Double(Float(1e-35))
         let leaves = "leaf_const=0 0\nnum_features=1 0\nleaf_features=0  \nleaf_coeff=1e35  "

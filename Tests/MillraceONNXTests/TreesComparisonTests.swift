@@ -55,6 +55,54 @@ struct TreesComparisonTests {
         #expect(compared >= least, "\(kind)")
     }
 
+    /// Comparisons of int64 where numbers have no opposite, no magnitude or no float64.
+    @Test(arguments: ["Less", "Greater", "Equal"])
+    func wholeNumbersAtTheirEnds(_ operation: String) throws {
+        let edge: Int64 = 1 << 53
+        for limit in [0, 1, -1, 5, -5, edge, edge - 1, 1 - edge] {
+            let model = OnnxWriter.model(
+                Self.leaf
+                    + OnnxWriter.node(operation, domain: "", ["W", "limit"], ["is"])
+                    + OnnxWriter.node("Cast", domain: "", ["is"], ["as"], ["to": .integer(1)]),
+                inputs: [OnnxWriter.port("X", 1, [nil, 1]), OnnxWriter.port("W", 7, [nil, 1])],
+                outputs: [OnnxWriter.port("tree", 1, nil), OnnxWriter.port("as", 1, nil)],
+                tensors: [OnnxWriter.tensor("limit", integers: [limit])])
+            let numbers =
+                [.min, .min + 1, .min &+ limit, .max, .max &- limit, edge + 1, -edge - 1, -edge]
+                + [limit - 1, limit, limit + 1]
+            let features = try Features(
+                [
+                    Fixture.Column(
+                        name: "X", type: "float32", rowShape: [1], labels: nil,
+                        values: numbers.map { _ in "0" }),
+                    Fixture.Column(
+                        name: "W", type: "int64", rowShape: [1], labels: nil,
+                        values: numbers.map { "\($0)" }),
+                ], rows: numbers.count)
+            let answers = try withModel(model) { path in
+                try [try OnnxTreesEngine().load(path: path), try engine.load(path: path)].map {
+                    let session = try $0.makeSession(outputs: ["as"], maxRows: numbers.count)
+                    try session.predict(features.columns, rows: 0..<numbers.count)
+                    return values(session.predictions.columns[0], rows: numbers.count)
+                }
+            }
+            #expect(answers[0] == answers[1], "\(operation) \(limit) of \(numbers)")
+            #expect(Set(answers[1]).count == 2)
+        }
+    }
+
+    /// A tree of one leaf.
+    private static let leaf = OnnxWriter.node(
+        "TreeEnsembleRegressor", ["X"], ["tree"],
+        [
+            "nodes_treeids": .integers([0]), "nodes_nodeids": .integers([0]),
+            "nodes_featureids": .integers([0]), "nodes_values": .numbers([0]),
+            "nodes_modes": .texts(["LEAF"]), "nodes_truenodeids": .integers([0]),
+            "nodes_falsenodeids": .integers([0]), "target_treeids": .integers([0]),
+            "target_nodeids": .integers([0]), "target_ids": .integers([0]),
+            "target_weights": .numbers([1]), "n_targets": .integer(1),
+        ])
+
     private func compare(
         _ own: any Model, _ other: any Model, _ trees: RandomTrees, _ seed: Int, _ place: String
     ) throws {

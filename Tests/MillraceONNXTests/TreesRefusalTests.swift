@@ -114,7 +114,44 @@ private let unusualTrees: [(String, [String: OnnxWriter.Attribute])] = [
         ]
     ),
     ("transforms a single score with PROBIT", ["post_transform": .text("PROBIT")]),
+    (
+        "the nodes of tree -1 do not follow each other, or -1 is its id",
+        ["nodes_treeids": .integers([-1, -1, -1]), "class_treeids": .integers([-1, -1])]
+    ),
+    (
+        "the nodes of tree 4 do not follow each other",
+        [
+            "nodes_treeids": .integers([4, 5, 4, 4]), "nodes_nodeids": .integers([0, 0, 1, 2]),
+            "nodes_featureids": .integers([0, 0, 0, 0]), "nodes_values": .numbers([0.5, 0, 0, 0]),
+            "nodes_modes": .texts(["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"]),
+            "nodes_truenodeids": .integers([1, 0, 0, 0]),
+            "nodes_falsenodeids": .integers([2, 0, 0, 0]),
+            "class_treeids": .integers([4, 4, 5]), "class_nodeids": .integers([1, 2, 0]),
+            "class_ids": .integers([0, 0, 0]), "class_weights": .numbers([0.25, 0.5, 1]),
+        ]
+    ),
+    (
+        "tree 4, node 1 sends missing values elsewhere than the node before it",
+        chain(missing: [0, 1, 0])
+    ),
 ]
+
+/// x0 == 1, else x0 == 5, else x0 == 7, all to leaf 3; else leaf 4.
+///
+/// - Parameter missing: by question, whether NaN goes to leaf 3 as well.
+private func chain(missing: [Int64]) -> [String: OnnxWriter.Attribute] {
+    [
+        "nodes_treeids": .integers([4, 4, 4, 4, 4]),
+        "nodes_nodeids": .integers([0, 1, 2, 3, 4]),
+        "nodes_featureids": .integers([0, 0, 0, 0, 0]),
+        "nodes_values": .numbers([1, 5, 7, 0, 0]),
+        "nodes_modes": .texts(["BRANCH_EQ", "BRANCH_EQ", "BRANCH_EQ", "LEAF", "LEAF"]),
+        "nodes_truenodeids": .integers([3, 3, 3, 0, 0]),
+        "nodes_falsenodeids": .integers([1, 2, 4, 0, 0]),
+        "nodes_missing_value_tracks_true": .integers(missing + [0, 0]),
+        "class_treeids": .integers([4, 4]), "class_nodeids": .integers([3, 4]),
+    ]
+}
 
 @Suite("malformed trees are refused, and said where")
 struct TreesRefusalTests {
@@ -213,6 +250,28 @@ struct TreesRefusalTests {
         #expect(try refusal(wide)?.kind == .declined)
     }
 
+    /// What an imputer puts in the place of an index is none.
+    @Test func labelsAreChosenByIndicesOnly() throws {
+        let model = OnnxWriter.model(
+            regressor(targets: 2)
+                + OnnxWriter.node(
+                    "ArgMax", domain: "", ["scores"], ["place"], ["axis": .integer(1)])
+                + OnnxWriter.node("Cast", domain: "", ["place"], ["number"], ["to": .integer(1)])
+                + OnnxWriter.node(
+                    "Imputer", ["number"], ["other"],
+                    [
+                        "imputed_value_floats": .numbers([-1]), "replaced_value_float": .number(0),
+                    ])
+                + OnnxWriter.node("Cast", domain: "", ["other"], ["index"], ["to": .integer(7)])
+                + OnnxWriter.node("Gather", domain: "", ["labels", "index"], ["label"]),
+            inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+            outputs: [OnnxWriter.port("label", 7, nil)],
+            tensors: [OnnxWriter.tensor("labels", integers: [10, 20])])
+        let error = try #require(try refusal(model))
+        #expect(error.kind == .declined)
+        #expect(error.message.contains("no indices"), "\(error)")
+    }
+
     private func regressor(targets: Int64) -> [UInt8] {
         OnnxWriter.node(
             "TreeEnsembleRegressor", ["X"], ["scores"],
@@ -228,28 +287,18 @@ struct TreesRefusalTests {
 
     @Test("questions for single categories that lead to one place are a set")
     func chains() throws {
-        // x0 == 1, else x0 == 5, else x0 == 7, all to leaf 3; else leaf 4.
-        let model = stump([
-            "nodes_treeids": .integers([0, 0, 0, 0, 0]),
-            "nodes_nodeids": .integers([0, 1, 2, 3, 4]),
-            "nodes_featureids": .integers([0, 0, 0, 0, 0]),
-            "nodes_values": .numbers([1, 5, 7, 0, 0]),
-            "nodes_modes": .texts(["BRANCH_EQ", "BRANCH_EQ", "BRANCH_EQ", "LEAF", "LEAF"]),
-            "nodes_truenodeids": .integers([3, 3, 3, 0, 0]),
-            "nodes_falsenodeids": .integers([1, 2, 4, 0, 0]),
-            "nodes_missing_value_tracks_true": .integers([0, 1, 0, 0, 0]),
-            "class_treeids": .integers([0, 0]), "class_nodeids": .integers([3, 4]),
-        ])
-        try withModel(model) { path in
-            let session = try OnnxTreesEngine().load(path: path).makeSession(
-                outputs: ["scores"], maxRows: 8)
-            let column = Fixture.Column(
-                name: "X", type: "float32", rowShape: [2], labels: nil,
-                values: ["1", "5", "7", "6", "nan", "0"].flatMap { [$0, "0"] })
-            try session.predict(try Features([column], rows: 6).columns, rows: 0..<6)
-            let got = values(session.predictions.columns[0], rows: 6)
-            #expect(
-                got == [0.25, 0.25, 0.25, 0.75, 0.25, 0.75].flatMap { ["\(1 - $0)", "\($0)"] })
+        for (missing, ofNaN) in [([0, 0, 0], 0.75), ([1, 1, 1], 0.25)] as [([Int64], Double)] {
+            try withModel(stump(chain(missing: missing))) { path in
+                let session = try OnnxTreesEngine().load(path: path).makeSession(
+                    outputs: ["scores"], maxRows: 8)
+                let column = Fixture.Column(
+                    name: "X", type: "float32", rowShape: [2], labels: nil,
+                    values: ["1", "5", "7", "6", "nan", "0"].flatMap { [$0, "0"] })
+                try session.predict(try Features([column], rows: 6).columns, rows: 0..<6)
+                let got = values(session.predictions.columns[0], rows: 6)
+                let wanted = [0.25, 0.25, 0.25, 0.75, ofNaN, 0.75]
+                #expect(got == wanted.flatMap { ["\(1 - $0)", "\($0)"] })
+            }
         }
     }
 

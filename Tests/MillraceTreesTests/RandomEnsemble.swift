@@ -121,7 +121,7 @@ struct RandomEnsemble {
                     Int64(numbers.below(isWide ? 100_000 : setLimit)) - (isWide ? 50_000 : 0)
                 })
             let reading = TreeEnsemble.CategoryReading.allCases[numbers.below(3)]
-            return (feature, .member(set: ensemble.addSet(categories), reading), way)
+            return (feature, .member(set: ensemble.addSet(Array(categories)), reading), way)
         }
         let comparison = comparisons[numbers.below(comparisons.count)]
         let threshold = numbers.chance(0.01) ? Double.nan : pool[numbers.below(pool.count)]

@@ -19,7 +19,7 @@ struct OnnxTrees {
     /// Places in these lists.
     var trueChildren: [Int32] = []
     var falseChildren: [Int32] = []
-    var sets: [[Double]] = []
+    var sets: [ArraySlice<Double>] = []
     /// The first node of each tree.
     var roots: [Int32] = []
     /// Where the values of each leaf begin in `values`; one more entry for the end.
@@ -87,7 +87,7 @@ extension OnnxTrees {
             trueChildren[node] = try child(trueChildren[node], of: node, index, "true")
             falseChildren[node] = try child(falseChildren[node], of: node, index, "false")
         }
-        addRoots()
+        try addRoots()
         try addValues(attributes, prefix: prefix, isDouble: isDouble, index)
     }
 
@@ -130,11 +130,15 @@ extension OnnxTrees {
         return Int32(clamping: child)
     }
 
-    /// ONNX Runtime starts a tree at its first node in the file.
-    private mutating func addRoots() {
-        var seen: Set<Int32> = []
+    /// ONNX Runtime starts a tree wherever the id becomes another one, first from -1.
+    private mutating func addRoots() throws(TreesFailure) {
+        var seen: Set<Int32> = [-1]
         for node in 0..<count where node == 0 || treeIDs[node] != treeIDs[node - 1] {
-            if seen.insert(treeIDs[node]).inserted { roots.append(Int32(clamping: node)) }
+            guard seen.insert(treeIDs[node]).inserted else {
+                throw .declined(
+                    "the nodes of tree \(treeIDs[node]) do not follow each other, or -1 is its id")
+            }
+            roots.append(Int32(clamping: node))
         }
     }
 
@@ -313,7 +317,7 @@ extension OnnxTrees {
 
     /// Sets follow each other in the order of their nodes, a NaN behind each.
     private mutating func addSets(_ values: [Double]) throws(TreesFailure) {
-        sets = values.split(omittingEmptySubsequences: false) { $0.isNaN }.map { Array($0) }
+        sets = values.split(omittingEmptySubsequences: false) { $0.isNaN }
         if sets.last?.isEmpty == true { sets.removeLast() }
         var next = 0
         for node in modes.indices where modes[node] == .member {

@@ -27,7 +27,6 @@ struct TreeBuilding {
     private var leaves: [Int32] = []
     /// By the first node of a chain of questions for single categories.
     private var chains: [Int32: [Int64]] = [:]
-    private var chainsTrackingMissing: Set<Int32> = []
 
     /// - Parameter ensemble: empty, with its counts and types.
     static func build(
@@ -86,7 +85,7 @@ struct TreeBuilding {
             marks[node] = .open
             numbers[node] = Int32(clamping: first + splits.count)
             waiting.append(~place)
-            let whenFalse = foldChain(node)
+            let whenFalse = try foldChain(node, tree)
             let whenTrue = trees.trueChildren[node]
             splits.append((place, child(whenTrue), child(whenFalse)))
             if trees.modes[Int(whenFalse)] != .leaf { waiting.append(whenFalse) }
@@ -113,12 +112,11 @@ struct TreeBuilding {
     /// Converters write a set of categories as questions in a row, `x == a`, else `x == b`, else
     /// ..., that lead to the same place. Marks those behind the first as visited; where the last
     /// one's false branch leads.
-    private mutating func foldChain(_ first: Int) -> Int32 {
+    private mutating func foldChain(_ first: Int, _ tree: Int) throws(TreesFailure) -> Int32 {
         var last = first
         var next = trees.falseChildren[first]
         guard trees.modes[first] == .equal, let category = category(first) else { return next }
         var categories = [category]
-        var tracksMissing = trees.tracksMissing.isEmpty ? false : trees.tracksMissing[first]
         while true {
             let node = Int(next)
             guard trees.modes[node] == .equal, marks[node] == .new,
@@ -128,14 +126,20 @@ struct TreeBuilding {
             else { break }
             marks[node] = .closed
             categories.append(category)
-            if !trees.tracksMissing.isEmpty && trees.tracksMissing[node] { tracksMissing = true }
+            // ONNX Runtime takes small categories for one question, and the first one's word for
+            // all of them.
+            guard
+                trees.tracksMissing.isEmpty
+                    || trees.tracksMissing[node] == trees.tracksMissing[first]
+            else {
+                throw .declined(
+                    "\(trees.place(node, tree: tree)) sends missing values elsewhere than the node "
+                        + "before it")
+            }
             last = node
             next = trees.falseChildren[node]
         }
-        if last != first {
-            chains[Int32(clamping: first)] = categories
-            if tracksMissing { chainsTrackingMissing.insert(Int32(clamping: first)) }
-        }
+        if last != first { chains[Int32(clamping: first)] = categories }
         return next
     }
 
@@ -161,13 +165,12 @@ struct TreeBuilding {
         guard !threshold.isNaN else {
             throw .invalid("\(trees.place(node, tree: tree)) compares with NaN")
         }
-        var tracksMissing = trees.tracksMissing.isEmpty ? false : trees.tracksMissing[node]
+        let tracksMissing = trees.tracksMissing.isEmpty ? false : trees.tracksMissing[node]
         let condition: TreeEnsemble.Condition
         switch trees.modes[node] {
         case .equal:
             if let categories = chains[split.node] {
                 condition = .member(set: ensemble.addSet(categories), .exact)
-                tracksMissing = chainsTrackingMissing.contains(split.node)
             } else {
                 condition = .compare(.equal, threshold)
             }

@@ -134,8 +134,8 @@ extension TreeTranslation {
     /// A constant to the power of numbers.
     private mutating func power(_ node: Node) throws(TreesFailure) -> Value {
         guard case .constant(let tensor) = try value(node, 0), tensor.count == 1,
-            let base = tensor.numbers.first, base > 0, base.isFinite
-        else { throw .declined("does not raise one number above 0 to a power") }
+            let base = tensor.numbers.first, base > 0, base.isFinite, base != 1
+        else { throw .declined("does not raise one number above 0, other than 1, to a power") }
         let data = try numbers(node, 1)
         guard data.type == .float32, tensor.type == .float32, data.layout == .matrix,
             tensor.dimensions.count <= 2
@@ -250,7 +250,12 @@ extension TreeTranslation {
             var limit = tensor.asNumbers?.first, data.layout != .transposed
         else { throw .declined("compares with something else than one number") }
         var matrix = try matrix(data)
-        if !isGreater {
+        // Of whole numbers the least has no opposite.
+        let isWhole = number(of: data) == .int64
+        if !isGreater, isWhole {
+            guard limit > -0x1p53 else { throw .declined("compares with \(limit)") }
+            limit -= 1
+        } else if !isGreater {
             limit = -limit
             matrix = try add(.function(matrix, .negative), width: data.width)
         }
@@ -258,7 +263,7 @@ extension TreeTranslation {
         data = made(matrix, like: data)
         data.type = .bool
         data.bound = 2
-        return .numbers(data)
+        return .numbers(!isGreater && isWhole ? try inverted(data) : data)
     }
 
     private mutating func not(_ node: Node) throws(TreesFailure) -> Value {
@@ -303,16 +308,19 @@ extension TreeTranslation {
     /// Whether numbers are not 0; NaN is not.
     mutating func truth(_ data: Numbers) throws(TreesFailure) -> Numbers {
         var matrix = try matrix(data)
-        if number(of: data) != .int64 {
+        let isWhole = number(of: data) == .int64
+        if !isWhole {
             matrix = try add(.impute(matrix, replaced: .nan, values: [1]), width: data.width)
         }
         matrix = try add(.function(matrix, .absolute), width: data.width)
-        matrix = try add(.function(matrix, .greater(than: 0)), width: data.width)
+        // The least whole number is its own magnitude: what is not 0 is below it the other way.
+        if isWhole { matrix = try add(.function(matrix, .negative), width: data.width) }
+        matrix = try add(.function(matrix, .greater(than: isWhole ? -1 : 0)), width: data.width)
         var result = made(matrix, like: data)
         result.type = .bool
         result.bound = 2
         result.isLoose = false
-        return result
+        return isWhole ? try inverted(result) : result
     }
 
     private mutating func constantOfShape(_ node: Node) throws(TreesFailure) -> Value {

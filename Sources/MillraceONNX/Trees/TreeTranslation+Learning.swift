@@ -38,8 +38,9 @@ extension TreeTranslation {
         else { throw .declined("chooses labels by numbers that are no indices of theirs") }
         let labels =
             switch data.type {
-            case .string: data.texts.map { ClassLabel.text($0) }
-            case .int32, .int64: data.integers.map { ClassLabel.integer($0) }
+            // No more than can be chosen: a file may choose from one long constant many times.
+            case .string: data.texts.prefix(bound).map { ClassLabel.text($0) }
+            case .int32, .int64: data.integers.prefix(bound).map { ClassLabel.integer($0) }
             default: throw TreesFailure.declined("chooses labels of type \(data.type)")
             }
         return Labels(
@@ -114,6 +115,7 @@ extension TreeTranslation {
         var result = data
         result.source = .step(
             try add(.rowFunction(matrix, .normalized(norm)), width: data.width), .float32)
+        result.bound = nil
         return .numbers(result)
     }
 
@@ -129,6 +131,7 @@ extension TreeTranslation {
         result.source = .step(
             try add(.impute(matrix, replaced: replaced, values: values), width: data.width),
             .float32)
+        result.bound = nil
         return .numbers(result)
     }
 }
