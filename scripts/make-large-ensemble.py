@@ -3,8 +3,8 @@
 load: what stands around the trees is a fixture's.
 
 usage: make-large-ensemble.py FORMAT MEGABYTES FILE
-  FORMAT  xgboost-json, xgboost-ubj, lightgbm-txt, catboost-json or onnx; lightgbm-sets: each split
-          by a set of categories
+  FORMAT  xgboost-json, xgboost-ubj, lightgbm-txt, catboost-json or onnx; lightgbm-sets, onnx-sets:
+          each split by a set of categories
 
     make-large-ensemble.py onnx 500 large.onnx
     .build/release/TreeProbe load large.onnx
@@ -256,23 +256,62 @@ def onnx(megabytes):
                 "target_weights": b"".join(chance.choices(number, k=LEAVES))}.items():
             lists[name] += raw
         tree += 1
-    # Types of attributes: 2 integer, 3 text, 6 floats, 7 integers, 8 texts.
+    # Types of attributes: 6 floats, 7 integers, 8 texts.
     types = {"nodes_modes": 8, "nodes_values": 6, "nodes_hitrates": 6, "target_weights": 6}
-    attributes = [field(5, field(1, name.encode()) + bytes(raw)
-                        + b"\xa0\x01" + varint(types.get(name, 7)))
-                  for name, raw in lists.items()]
-    attributes.append(field(5, field(1, b"n_targets") + b"\x18\x01\xa0\x01\x02"))
-    body = (field(1, b"X") + field(2, b"Y") + field(4, b"TreeEnsembleRegressor")
-            + field(7, b"ai.onnx.ml"))
+    yield onnx_model(b"TreeEnsembleRegressor", 3, {
+        name: (types.get(name, 7), bytes(raw)) for name, raw in lists.items()})
+
+
+def onnx_model(operation, version, attributes):
+    """A model of one node: attributes by name, each with its type and its fields."""
+    attributes = attributes | {"n_targets": (2, b"\x18\x01")}
+    body = field(1, b"X") + field(2, b"Y") + field(4, operation) + field(7, b"ai.onnx.ml")
+    body += b"".join(field(5, field(1, name.encode()) + raw + b"\xa0\x01" + varint(kind))
+                     for name, (kind, raw) in attributes.items())
 
     def port(name, width):
         shape = field(1, field(2, b"N")) + field(1, b"\x08" + varint(width))
         return field(1, name) + field(2, field(1, b"\x08\x01" + field(2, shape)))
 
-    graph = (field(1, body + b"".join(attributes)) + field(2, b"trees")
-             + field(11, port(b"X", FEATURES)) + field(12, port(b"Y", 1)))
-    yield (b"\x08\x08" + field(7, graph) + field(8, field(1, b"ai.onnx.ml") + b"\x10\x03")
-           + field(8, b"\x10\x0f"))
+    graph = (field(1, body) + field(2, b"trees") + field(11, port(b"X", FEATURES))
+             + field(12, port(b"Y", 1)))
+    learning = field(1, b"ai.onnx.ml") + b"\x10" + varint(version)
+    return b"\x08\x0a" + field(7, graph) + field(8, learning) + field(8, b"\x10\x15")
+
+
+def onnx_sets(megabytes):
+    """Splits by 100 of 1,000 categories, as float32 in TreeEnsemble's membership_values."""
+    sets = [struct.pack("<101f", *chance.sample(range(1000), 100), float("nan"))
+            for _ in range(4096)]
+    weights = pool(lambda: struct.pack("<f", chance.gauss(0, 1)))
+    trees = max(1, megabytes * 1000000 // (SPLITS * 420))
+    splits, leaves = trees * SPLITS, trees * LEAVES
+    left = [2 * i + 1 if 2 * i + 1 < SPLITS else ~(2 * i + 1 - SPLITS) for i in range(SPLITS)]
+    right = [2 * i + 2 if 2 * i + 2 < SPLITS else ~(2 * i + 2 - SPLITS) for i in range(SPLITS)]
+
+    def integers(values):
+        return 7, b"".join(b"\x40" + varint(value) for value in values)
+
+    def tensor(kind, count, raw):
+        # dims, data_type, raw_data of the attribute's tensor.
+        return 4, field(5, b"\x08" + varint(count) + b"\x10" + varint(kind) + field(9, raw))
+
+    def children(places):
+        return integers(SPLITS * tree + place if place >= 0 else LEAVES * tree + ~place
+                        for tree in range(trees) for place in places)
+
+    yield onnx_model(b"TreeEnsemble", 5, {
+        "tree_roots": integers(SPLITS * tree for tree in range(trees)),
+        "nodes_featureids": integers(chance.randrange(FEATURES) for _ in range(splits)),
+        "nodes_modes": tensor(2, splits, b"\6" * splits),
+        "nodes_splits": tensor(1, splits, bytes(4 * splits)),
+        "nodes_truenodeids": children(left), "nodes_falsenodeids": children(right),
+        "nodes_trueleafs": integers([int(place < 0) for place in left] * trees),
+        "nodes_falseleafs": integers([int(place < 0) for place in right] * trees),
+        "leaf_targetids": integers([0] * leaves),
+        "leaf_weights": tensor(1, leaves, b"".join(chance.choices(weights, k=leaves))),
+        "membership_values": tensor(
+            1, 101 * splits, b"".join(chance.choices(sets, k=splits)))})
 
 
 def main():
@@ -283,7 +322,8 @@ def main():
               "xgboost-ubj": lambda: xgboost(megabytes, True),
               "lightgbm-txt": lambda: lightgbm(megabytes),
               "lightgbm-sets": lambda: lightgbm(megabytes, words=100),
-              "catboost-json": lambda: catboost(megabytes), "onnx": lambda: onnx(megabytes)}
+              "catboost-json": lambda: catboost(megabytes), "onnx": lambda: onnx(megabytes),
+              "onnx-sets": lambda: onnx_sets(megabytes)}
     with open(sys.argv[3], "wb") as out:
         for piece in makers[sys.argv[1]]():
             out.write(piece)

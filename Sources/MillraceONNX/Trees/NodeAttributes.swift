@@ -162,12 +162,17 @@ struct NodeAttributes {
 
     /// AttributeProto.t.
     func tensor(_ name: String) throws(TreesFailure) -> OnnxTensor? {
+        guard let range = try tensorRange(name) else { return nil }
+        return try OnnxTensor(bytes, range)
+    }
+
+    /// The bytes of AttributeProto.t.
+    func tensorRange(_ name: String) throws(TreesFailure) -> Range<Int>? {
         var range: Range<Int>?
         try visit(name, 5) { field in
             if case .bytes(let message) = field.value { range = message }
         }
-        guard let range else { return nil }
-        return try OnnxTensor(bytes, range)
+        return range
     }
 }
 

@@ -45,59 +45,77 @@ struct OnnxTensor {
         } catch {
             throw .scan(error)
         }
-        var count = 1
+        try Self.check(dimensions, count: count, type)
+    }
+
+    /// Whether the file has as many elements as the shape has places.
+    private static func check(
+        _ dimensions: [Int], count: Int, _ type: ElementType
+    ) throws(TreesFailure) {
+        var places = 1
         for dimension in dimensions {
-            let (next, overflow) = count.multipliedReportingOverflow(by: dimension)
-            count = overflow || dimension < 0 ? -1 : next
-            if count < 0 { break }
+            let (next, overflow) = places.multipliedReportingOverflow(by: dimension)
+            places = overflow || dimension < 0 ? -1 : next
+            if places < 0 { break }
         }
-        guard count == self.count else {
+        guard places == count else {
             throw .declined(
-                "a tensor of shape \(dimensions) has \(self.count) elements of type \(type) in "
-                    + "the file")
+                "a tensor of shape \(dimensions) has \(count) elements of type \(type) in the file")
         }
     }
 
     private init(scanning bytes: [UInt8], _ range: Range<Int>) throws(ScanFailure) {
-        var code: UInt64 = 0
-        var dimensions: [Int] = []
-        var fields: [WireReader.Field] = []
-        var reader = WireReader(bytes, range)
-        while let field = try reader.next() {
-            switch (field.number, field.value) {
-            case (1, .varint(let value)): dimensions.append(Int(Int64(bitPattern: value)))
-            case (1, .bytes(let packed)):
-                var inner = WireReader(bytes, packed)
-                while let value = try inner.nextPacked() {
-                    dimensions.append(Int(Int64(bitPattern: value)))
-                }
-            case (2, .varint(let value)): code = value
-            case (4...7, _), (9...11, _): fields.append(field)
-            default: break
-            }
-        }
-        self.dimensions = dimensions
+        let head = try Head(bytes, range)
+        dimensions = head.dimensions
         // What is none of our types has no elements, and so no fitting shape.
-        type = Int32(exactly: code).flatMap { ElementType(onnxCode: $0) } ?? .bool
-        guard Int32(exactly: code).flatMap({ ElementType(onnxCode: $0) }) != nil else { return }
-        for field in fields { try add(field, bytes) }
+        type = head.type ?? .bool
+        guard head.type != nil else { return }
+        for field in head.fields { try add(field, bytes) }
+    }
+
+    /// What a TensorProto says, and where its elements lie.
+    private struct Head {
+        private(set) var dimensions: [Int] = []
+        /// Nil for one that is none of ours.
+        private(set) var type: ElementType?
+        /// That may hold elements.
+        private(set) var fields: [WireReader.Field] = []
+
+        init(_ bytes: [UInt8], _ range: Range<Int>) throws(ScanFailure) {
+            var code: UInt64 = 0
+            var reader = WireReader(bytes, range)
+            while let field = try reader.next() {
+                switch (field.number, field.value) {
+                case (1, .varint(let value)): dimensions.append(Int(Int64(bitPattern: value)))
+                case (1, .bytes(let packed)):
+                    var inner = WireReader(bytes, packed)
+                    while let value = try inner.nextPacked() {
+                        dimensions.append(Int(Int64(bitPattern: value)))
+                    }
+                case (2, .varint(let value)): code = value
+                case (4...7, _), (9...11, _): fields.append(field)
+                default: break
+                }
+            }
+            type = Int32(exactly: code).flatMap { ElementType(onnxCode: $0) }
+        }
     }
 
     private mutating func add(_ field: WireReader.Field, _ bytes: [UInt8]) throws(ScanFailure) {
+        if type.isFloatingPoint {
+            guard let range = Self.floats(field, type) else { return }
+            numbers.reserveCapacity(numbers.count + range.count / type.byteCount)
+            Self.visit(bytes, range, type) { numbers.append($0) }
+            return
+        }
         switch (field.number, field.value, type) {
-        case (4, .fixed32, .float32), (10, .fixed64, .float64):
-            addRaw(bytes, field.range.upperBound - type.byteCount..<field.range.upperBound)
-        case (4, .bytes(let packed), .float32), (10, .bytes(let packed), .float64):
-            addRaw(bytes, packed)
-        case (9, .bytes(let raw), _) where type != .string: addRaw(bytes, raw)
         case (6, .bytes(let text), .string):
             texts.append(String(decoding: bytes[text], as: UTF8.self))
+        case _ where type == .string: break
+        case (9, .bytes(let raw), _): addRaw(bytes, raw)
         case (5, .varint(let value), _), (7, .varint(let value), _), (11, .varint(let value), _):
-            if type != .string && !type.isFloatingPoint {
-                integers.append(Int64(bitPattern: value))
-            }
+            integers.append(Int64(bitPattern: value))
         case (5, .bytes(let packed), _), (7, .bytes(let packed), _), (11, .bytes(let packed), _):
-            guard type != .string && !type.isFloatingPoint else { return }
             var reader = WireReader(bytes, packed)
             while let value = try reader.nextPacked() { integers.append(Int64(bitPattern: value)) }
         default: break
@@ -106,22 +124,65 @@ struct OnnxTensor {
 
     private mutating func addRaw(_ bytes: [UInt8], _ range: Range<Int>) {
         let size = type.byteCount
-        if type.isFloatingPoint {
-            numbers.reserveCapacity(range.count / size)
-        } else {
-            integers.reserveCapacity(range.count / size)
-        }
+        integers.reserveCapacity(range.count / size)
         for place in stride(from: range.lowerBound, to: range.upperBound - size + 1, by: size) {
             let word = bytes.word(at: place, byteCount: size)
             switch type {
-            case .float32:
-                numbers.append(Double(Float(bitPattern: UInt32(truncatingIfNeeded: word))))
-            case .float64: numbers.append(Double(bitPattern: word))
             case .int8: integers.append(Int64(Int8(truncatingIfNeeded: word)))
             case .int16: integers.append(Int64(Int16(truncatingIfNeeded: word)))
             case .int32: integers.append(Int64(Int32(truncatingIfNeeded: word)))
             default: integers.append(Int64(bitPattern: word))
             }
         }
+    }
+
+    /// The bytes of the floating-point numbers that a field has.
+    private static func floats(_ field: WireReader.Field, _ type: ElementType) -> Range<Int>? {
+        switch (field.number, field.value, type) {
+        case (4, .fixed32, .float32), (10, .fixed64, .float64):
+            field.range.upperBound - type.byteCount..<field.range.upperBound
+        case (4, .bytes(let bytes), .float32), (10, .bytes(let bytes), .float64),
+            (9, .bytes(let bytes), _):
+            bytes
+        default: nil
+        }
+    }
+
+    private static func visit<Failure: Error>(
+        _ bytes: [UInt8], _ range: Range<Int>, _ type: ElementType,
+        _ body: (Double) throws(Failure) -> Void
+    ) throws(Failure) {
+        let size = type.byteCount
+        for place in stride(from: range.lowerBound, to: range.upperBound - size + 1, by: size) {
+            let word = bytes.word(at: place, byteCount: size)
+            try body(
+                type == .float32
+                    ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: word)))
+                    : Double(bitPattern: word))
+        }
+    }
+
+    /// Visits the numbers of a tensor that may be as long as a model, none of which is kept.
+    ///
+    /// - Parameters:
+    ///   - range: the bytes of the TensorProto.
+    ///   - type: float32 or float64.
+    /// - Returns: false where the tensor is of another type.
+    static func visitNumbers(
+        _ bytes: [UInt8], _ range: Range<Int>, type: ElementType,
+        _ body: (Double) throws(TreesFailure) -> Void
+    ) throws(TreesFailure) -> Bool {
+        let head: Head
+        do throws(ScanFailure) {
+            head = try Head(bytes, range)
+        } catch {
+            throw .scan(error)
+        }
+        guard head.type == type else { return false }
+        let ranges = head.fields.compactMap { floats($0, type) }
+        let count = ranges.reduce(0) { $0 + $1.count / type.byteCount }
+        try check(head.dimensions, count: count, type)
+        for range in ranges { try visit(bytes, range, type, body) }
+        return true
     }
 }

@@ -19,7 +19,7 @@ struct OnnxTrees {
     /// Places in these lists.
     var trueChildren: [Int32] = []
     var falseChildren: [Int32] = []
-    var sets: [ArraySlice<Double>] = []
+    var sets: [CategorySet] = []
     /// The first node of each tree.
     var roots: [Int32] = []
     /// Where the values of each leaf begin in `values`; one more entry for the end.
@@ -289,7 +289,8 @@ extension OnnxTrees {
             throw .invalid(
                 "tree \(tree) begins at node \(root), which the model does not have")
         }
-        try addSets(try attributes.tensorListIfAny("membership_values", isDouble: isDouble))
+        try readSets(attributes, isDouble: isDouble)
+        try giveSets()
         valueStarts = Array(repeating: 0, count: nodes)
         for leaf in 0...targets.count { valueStarts.append(Int32(clamping: leaf)) }
         self.modes += Array(repeating: .leaf, count: targets.count)
@@ -315,10 +316,38 @@ extension OnnxTrees {
         return children
     }
 
+    /// Whole numbers that float64 holds, all of them.
+    static let categoryLimit = 0x1p53
+
     /// Sets follow each other in the order of their nodes, a NaN behind each.
-    private mutating func addSets(_ values: [Double]) throws(TreesFailure) {
-        sets = values.split(omittingEmptySubsequences: false) { $0.isNaN }
-        if sets.last?.isEmpty == true { sets.removeLast() }
+    private mutating func readSets(
+        _ attributes: NodeAttributes, isDouble: Bool
+    ) throws(TreesFailure) {
+        let name = "membership_values"
+        guard let range = try attributes.tensorRange(name) else { return }
+        var categories: [Int64] = []
+        let isRead = try OnnxTensor.visitNumbers(
+            attributes.bytes, range, type: isDouble ? .float64 : .float32
+        ) { value throws(TreesFailure) in
+            if value.isNaN {
+                sets.append(CategorySet(categories))
+                categories.removeAll(keepingCapacity: true)
+                return
+            }
+            guard abs(value) <= Self.categoryLimit, let category = Int64(exactly: value) else {
+                throw .declined(
+                    "attribute '\(name)' has \(value) in set \(sets.count), which is no whole number"
+                )
+            }
+            categories.append(category)
+        }
+        guard isRead else {
+            throw .declined("attribute '\(name)' is of another type than the input")
+        }
+        if !categories.isEmpty { sets.append(CategorySet(categories)) }
+    }
+
+    private mutating func giveSets() throws(TreesFailure) {
         var next = 0
         for node in modes.indices where modes[node] == .member {
             guard next < sets.count else {
@@ -346,9 +375,5 @@ extension NodeAttributes {
             throw .declined("attribute '\(name)' is of type \(tensor.type), not of the input's")
         }
         return tensor.numbers
-    }
-
-    func tensorListIfAny(_ name: String, isDouble: Bool) throws(TreesFailure) -> [Double] {
-        has(name) ? try tensorList(name, isDouble: isDouble) : []
     }
 }

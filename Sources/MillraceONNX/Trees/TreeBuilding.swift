@@ -143,12 +143,9 @@ struct TreeBuilding {
         return next
     }
 
-    /// Whole numbers that float64 holds, all of them.
-    private static let categoryLimit = 0x1p53
-
     private func category(_ node: Int) -> Int64? {
         let threshold = trees.thresholds[node]
-        return abs(threshold) <= Self.categoryLimit ? Int64(exactly: threshold) : nil
+        return abs(threshold) <= OnnxTrees.categoryLimit ? Int64(exactly: threshold) : nil
     }
 
     private mutating func addSplit(
@@ -175,8 +172,7 @@ struct TreeBuilding {
                 condition = .compare(.equal, threshold)
             }
         case .member:
-            let set = try categories(Int(threshold), trees.place(node, tree: tree))
-            condition = .member(set: ensemble.addSet(set), .exact)
+            condition = .member(set: ensemble.addSet(trees.sets[Int(threshold)]), .exact)
         case .less: condition = .compare(.less, threshold)
         case .greater: condition = .compare(.greater, threshold)
         case .greaterOrEqual: condition = .compare(.greaterOrEqual, threshold)
@@ -191,17 +187,6 @@ struct TreeBuilding {
 
     private func reference(_ child: Int32, _ firstLeaf: Int) -> TreeEnsemble.Child {
         child < 0 ? .leaf(firstLeaf + Int(~child)) : .node(Int(numbers[Int(child)]))
-    }
-
-    private func categories(_ set: Int, _ place: String) throws(TreesFailure) -> CategorySet {
-        var categories: [Int64] = []
-        for value in trees.sets[set] {
-            guard abs(value) <= Self.categoryLimit, let category = Int64(exactly: value) else {
-                throw .declined("\(place) has a set with \(value), which is no whole number")
-            }
-            categories.append(category)
-        }
-        return CategorySet(categories)
     }
 
     // MARK: - Leaves
