@@ -190,7 +190,13 @@ struct CatBoostDocument {
             case "class_to_label":
                 classOfDimension = []
                 guard try reader.beginArrayUnlessNull() else { continue }
-                while try reader.nextElement() { classOfDimension.append(try reader.integer()) }
+                while try reader.nextElement() {
+                    // Whatever way it is written: 2 or 2.0.
+                    guard let number = Int64(exactly: try reader.double()) else {
+                        throw reader.failure("a class that is no whole number")
+                    }
+                    classOfDimension.append(number)
+                }
             case "classes_count": classCount = try reader.integer()
             default: try reader.skip()
             }

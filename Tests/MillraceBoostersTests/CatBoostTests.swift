@@ -116,6 +116,29 @@ import Testing
         #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
     }
 
+    @Test(arguments: [
+        ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[0,5]", "does not fit 2 classes"),
+        ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[1,1]", "does not fit 2 classes"),
+        ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[0]", "2 biases for 1 classes"),
+        ("\"class_names\":[\"a\",\"b\",\"c\"]", "2 biases for 3 classes"),
+        ("\"class_to_label\":[0.5,1]", "a class that is no whole number"),
+        (
+            "\"class_to_label\":[0,1],\"classes_count\":65537",
+            "classes_count is 65537; at most 65536"
+        ),
+        ("\"class_to_label\":[0,3],\"classes_count\":3", "does not fit 3 classes"),
+    ])
+    func refusesClassesThatDoNotFit(_ classes: String, what: String) {
+        let rest = """
+            "model_info":{"params":{"loss_function":{"type":"MultiClass"}},"class_params":{\(classes)}},
+            "scale_and_bias":[1,[0,0]],"trees":[{"value":[1,2]}]}
+            """
+        let file = BoosterFile(path: "m.json", bytes: Array((Self.features + rest).utf8))
+        let error = #expect(throws: ModelError.self) { try engine.program(file) }
+        #expect(error?.kind == .invalid)
+        #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+    }
+
     @Test func boundsTheDepthOfTrees() {
         let bomb = Self.features + "\"trees\":[" + String(repeating: "{\"left\":", count: 200_000)
         let file = BoosterFile(path: "m.json", bytes: Array(bomb.utf8))
