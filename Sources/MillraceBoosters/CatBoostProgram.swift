@@ -301,14 +301,17 @@ extension CatBoostLoader {
         if labels.isEmpty {
             let all = told.isEmpty ? (0..<dimensions).map { Int64($0) } : told
             guard all.count == dimensions else {
-                throw file.invalid("\(all.count) classes in class_to_label for \(dimensions)")
+                throw file.invalid(
+                    "class_to_label has \(told.count) entries for \(dimensions) classes")
             }
             return Classes(labels: all.map { .integer($0) }, places: Array(all.indices))
         }
         let places = told.isEmpty ? Array(labels.indices) : told.map { Int(clamping: $0) }
         guard places.count == dimensions else {
             throw file.invalid(
-                "\(labels.count) class names for \(dimensions) classes")
+                told.isEmpty
+                    ? "\(labels.count) class names for \(dimensions) classes"
+                    : "class_to_label has \(told.count) entries for \(dimensions) classes")
         }
         guard places.allSatisfy(labels.indices.contains), Set(places).count == places.count else {
             throw file.invalid("class_to_label does not fit \(labels.count) classes")

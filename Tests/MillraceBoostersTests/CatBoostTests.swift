@@ -119,7 +119,7 @@ import Testing
     @Test(arguments: [
         ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[0,5]", "does not fit 2 classes"),
         ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[1,1]", "does not fit 2 classes"),
-        ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[0]", "2 biases for 1 classes"),
+        ("\"class_names\":[\"a\",\"b\"],\"class_to_label\":[0]", "has 1 entries for 2"),
         ("\"class_names\":[\"a\",\"b\",\"c\"]", "2 biases for 3 classes"),
         ("\"class_to_label\":[0.5,1]", "a class that is no whole number"),
         (
@@ -130,7 +130,8 @@ import Testing
     ])
     func refusesClassesThatDoNotFit(_ classes: String, what: String) {
         let rest = """
-            "model_info":{"params":{"loss_function":{"type":"MultiClass"}},"class_params":{\(classes)}},
+            "model_info":{"params":{"loss_function":{"type":"MultiClass"}},
+            "class_params":{\(classes)}},
             "scale_and_bias":[1,[0,0]],"trees":[{"value":[1,2]}]}
             """
         let file = BoosterFile(path: "m.json", bytes: Array((Self.features + rest).utf8))

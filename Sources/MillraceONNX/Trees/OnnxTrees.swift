@@ -336,7 +336,7 @@ extension OnnxTrees {
             }
             guard abs(value) <= Self.categoryLimit, let category = Int64(exactly: value) else {
                 throw .declined(
-                    "attribute '\(name)' has \(value) in set \(sets.count), which is no whole number"
+                    "attribute '\(name)' has \(value) in set \(sets.count), no whole number"
                 )
             }
             categories.append(category)
