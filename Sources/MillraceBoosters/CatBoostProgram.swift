@@ -204,7 +204,7 @@ extension CatBoostLoader {
         return Double(number)
     }
 
-    /// A category that is a whole number which, of all of them, only itself becomes in float32.
+    /// A category that is a whole number, and the only one that is this float32.
     static func wholeNumber(_ text: String) -> Int32? {
         guard let number = Int32(text), number.magnitude < 1 << 24, String(number) == text else {
             return nil
@@ -225,14 +225,14 @@ extension CatBoostLoader {
             raw = spread(&program, raw, classes)
             let isSoftmax = document.loss == "MultiClass"
             let scores = program.add(
-                isSoftmax ? .rowFunction(raw, .softmax) : .function(raw, .logistic))
+                isSoftmax ? .rowFunction(raw, .softmax) : .function(raw, .sigmoid))
             addClasses(&program, place: place, classes, scores: scores)
         case "Logloss", "CrossEntropy", "Focal":
             guard dimensions == 1 else {
                 throw file.invalid("\(dimensions) dimensions for the loss \(document.loss)")
             }
             let classes = try classes(2)
-            let score = program.add(.function(raw, .logistic))
+            let score = program.add(.function(raw, .sigmoid))
             let place = try side(&program, raw)
             let both = program.add(.complement(score))
             addClasses(&program, place: place, classes, scores: both)
@@ -240,7 +240,7 @@ extension CatBoostLoader {
             let labels = try side(&program, raw)
             add(&program, "prediction", labels, isFlat: false)
             add(&program, "label", labels, isFlat: false)
-            add(&program, "probabilities", program.add(.function(raw, .logistic)), isFlat: false)
+            add(&program, "probabilities", program.add(.function(raw, .sigmoid)), isFlat: false)
         case "Poisson", "Tweedie":
             add(
                 &program, "prediction", program.add(.function(raw, .exponential)),

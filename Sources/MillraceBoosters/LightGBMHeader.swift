@@ -141,9 +141,7 @@ struct LightGBMHeader {
         if text.starts(word, with: "[") {
             let ends = text.text(word).dropFirst().dropLast().split(separator: ":")
                 .map { Double($0) ?? .nan }
-            return ends.count == 2
-                ? .numeric(least: ends[0], greatest: ends[1])
-                : .numeric(least: .nan, greatest: .nan)
+            return .numeric(least: ends.first ?? .nan, greatest: ends.last ?? .nan)
         }
         if text.starts(word, with: "none") { return .none }
         let greatest = text.text(word).split(separator: ":").compactMap { Int($0) }.max()

@@ -12,7 +12,7 @@ struct XGBoostObjective: Equatable {
     /// Whether the predictions tell a class.
     let isClassifier: Bool
     /// What `base_score` is kept within, so that a model whose labels are all alike has a margin.
-    private let range: ClosedRange<Float>?
+    private let baseRange: ClosedRange<Float>?
 
     enum Base: Equatable { case asIs, logit, log }
 
@@ -22,7 +22,7 @@ struct XGBoostObjective: Equatable {
     init?(name: String, version: [Int32]) {
         self.name = name
         let isProbability = ["reg:logistic", "binary:logistic"].contains(name)
-        range =
+        baseRange =
             isProbability && !version.lexicographicallyPrecedes([3, 2]) ? 1e-6...(1 - 1e-6) : nil
         switch name {
         case "reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:pseudohubererror",
@@ -55,7 +55,7 @@ struct XGBoostObjective: Equatable {
         case .asIs: return score.isFinite ? score : nil
         case .logit:
             guard score >= 0, score <= 1 else { return nil }
-            let inside = range.map { min(max(score, $0.lowerBound), $0.upperBound) } ?? score
+            let inside = baseRange.map { min(max(score, $0.lowerBound), $0.upperBound) } ?? score
             return inside > 0 && inside < 1 ? -logf(1 / inside - 1) : nil
         // Where all counts were 0 it is minus infinity.
         case .log: return score >= 0 && score.isFinite ? logf(score) : nil

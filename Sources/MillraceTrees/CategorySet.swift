@@ -13,18 +13,10 @@ package struct CategorySet: Sendable, Equatable {
 
     /// The set of these; one may be named twice.
     package init(_ categories: [Int64]) {
-        // A set a node is usual, and most come in order.
-        var sorted = categories
-        if zip(sorted, sorted.dropFirst()).contains(where: { $0 >= $1 }) {
-            sorted.sort()
-            var count = 0
-            for category in sorted where count == 0 || sorted[count - 1] != category {
-                sorted[count] = category
-                count += 1
-            }
-            sorted.removeSubrange(count...)
-        }
-        self.init(sorted: sorted)
+        var list: [Int64] = []
+        list.reserveCapacity(categories.count)
+        for category in categories.sorted() where list.last != category { list.append(category) }
+        self.init(sorted: list)
     }
 
     /// The set whose bits these are, 32 categories a word from 0 on.

@@ -19,6 +19,8 @@ extension TreeProgram.Function {
             let power = Number.exponential(x)
             return power.isInfinite ? x : Number.logarithmOfOnePlus(power)
         case .greater(let limit): return x > Number(double: limit) ? 1 : 0
+        case .less(let limit): return x < Number(double: limit) ? 1 : 0
+        case .nonzero: return x == 0 ? 0 : 1
         case .zero(let limit): return x.magnitude <= Number(double: limit) ? 0 : x
         }
     }
@@ -29,15 +31,25 @@ extension TreeProgram.Function {
         case .absolute: x < 0 ? 0 &- x : x
         case .negative: 0 &- x
         case .greater(let limit): Self.isAbove(limit, x) ? 1 : 0
+        case .less(let limit): Self.isBelow(limit, x) ? 1 : 0
+        case .nonzero: x == 0 ? 0 : 1
         default: 0
         }
     }
 
-    /// Whether a whole number is above a limit, which may lie between two or be NaN.
+    // Exact where the limit lies between whole numbers, beyond all of them, or is NaN, and where
+    // float64 does not hold the whole number.
+
     private static func isAbove(_ limit: Double, _ x: Int64) -> Bool {
         let floor = limit.rounded(.down)
         guard let whole = Int64(exactly: floor) else { return floor < 0 }
         return x > whole
+    }
+
+    private static func isBelow(_ limit: Double, _ x: Int64) -> Bool {
+        let ceiling = limit.rounded(.up)
+        guard let whole = Int64(exactly: ceiling) else { return ceiling > 0 }
+        return x < whole
     }
 
     /// The inverse of the error function after Winitzki ("A handy approximation for the error

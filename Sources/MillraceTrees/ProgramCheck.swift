@@ -259,7 +259,7 @@ extension TreeProgram.Function {
     /// Whether it is a function of int64 numbers too.
     fileprivate var takesWholeNumbers: Bool {
         switch self {
-        case .absolute, .negative, .greater: true
+        case .absolute, .negative, .greater, .less, .nonzero: true
         default: false
         }
     }

@@ -27,6 +27,10 @@ package struct TreeProgram: Sendable {
         case softplus
         /// 1 where the number is greater than this, else 0.
         case greater(than: Double)
+        /// 1 where the number is less than this, else 0.
+        case less(than: Double)
+        /// 0 where the number is 0, else 1, so for NaN.
+        case nonzero
         /// 0 where the number's magnitude is at most this.
         case zero(atMost: Double)
     }

@@ -77,6 +77,20 @@ enum OnnxWriter {
         return field(1, bytes)
     }
 
+    /// A TreeEnsembleRegressor that reads X and has one leaf, of 1 for the first target.
+    static func leaf(_ output: String, targets: Int64 = 1) -> [UInt8] {
+        node(
+            "TreeEnsembleRegressor", ["X"], [output],
+            [
+                "nodes_treeids": .integers([0]), "nodes_nodeids": .integers([0]),
+                "nodes_featureids": .integers([0]), "nodes_values": .numbers([0]),
+                "nodes_modes": .texts(["LEAF"]), "nodes_truenodeids": .integers([0]),
+                "nodes_falsenodeids": .integers([0]), "target_treeids": .integers([0]),
+                "target_nodeids": .integers([0]), "target_ids": .integers([0]),
+                "target_weights": .numbers([1]), "n_targets": .integer(targets),
+            ])
+    }
+
     /// ValueInfoProto; a dimension of nil is free.
     static func port(_ name: String, _ type: Int64, _ shape: [Int64?]?) -> [UInt8] {
         var tensor = field(1, integer: type)

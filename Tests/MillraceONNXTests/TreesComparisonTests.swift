@@ -59,9 +59,9 @@ struct TreesComparisonTests {
     @Test(arguments: ["Less", "Greater", "Equal"])
     func wholeNumbersAtTheirEnds(_ operation: String) throws {
         let edge: Int64 = 1 << 53
-        for limit in [0, 1, -1, 5, -5, edge, edge - 1, 1 - edge] {
+        for limit in [0, 1, -1, 5, -5, edge, edge - 1, 1 - edge, -edge] {
             let model = OnnxWriter.model(
-                Self.leaf
+                OnnxWriter.leaf("tree")
                     + OnnxWriter.node(operation, domain: "", ["W", "limit"], ["is"])
                     + OnnxWriter.node("Cast", domain: "", ["is"], ["as"], ["to": .integer(1)]),
                 inputs: [OnnxWriter.port("X", 1, [nil, 1]), OnnxWriter.port("W", 7, [nil, 1])],
@@ -90,18 +90,6 @@ struct TreesComparisonTests {
             #expect(Set(answers[1]).count == 2)
         }
     }
-
-    /// A tree of one leaf.
-    private static let leaf = OnnxWriter.node(
-        "TreeEnsembleRegressor", ["X"], ["tree"],
-        [
-            "nodes_treeids": .integers([0]), "nodes_nodeids": .integers([0]),
-            "nodes_featureids": .integers([0]), "nodes_values": .numbers([0]),
-            "nodes_modes": .texts(["LEAF"]), "nodes_truenodeids": .integers([0]),
-            "nodes_falsenodeids": .integers([0]), "target_treeids": .integers([0]),
-            "target_nodeids": .integers([0]), "target_ids": .integers([0]),
-            "target_weights": .numbers([1]), "n_targets": .integer(1),
-        ])
 
     private func compare(
         _ own: any Model, _ other: any Model, _ trees: RandomTrees, _ seed: Int, _ place: String

@@ -228,11 +228,12 @@ struct TreesRefusalTests {
                 ["c\(step)"], ["axis": .integer(1)])
         }
         let model = OnnxWriter.model(
-            regressor(targets: 2) + nodes, inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+            OnnxWriter.leaf("scores", targets: 2) + nodes,
+            inputs: [OnnxWriter.port("X", 1, [nil, 2])],
             outputs: [OnnxWriter.port("c39", 1, nil)])
         let error = try #require(try refusal(model))
         #expect(error.message.contains("more columns than a tree model has"), "\(error)")
-        var copies = regressor(targets: 1)
+        var copies = OnnxWriter.leaf("scores", targets: 1)
         for step in 0..<20 {
             copies += OnnxWriter.node(
                 "Sum", domain: "", ["scores"].repeated(1000), ["s\(step)"])
@@ -245,7 +246,8 @@ struct TreesRefusalTests {
         // As it has a byte for each, all of them may be made; more may not.
         #expect(try refusal(many)?.kind ?? .declined == .declined)
         let wide = OnnxWriter.model(
-            regressor(targets: 1 << 40), inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+            OnnxWriter.leaf("scores", targets: 1 << 40),
+            inputs: [OnnxWriter.port("X", 1, [nil, 2])],
             outputs: [OnnxWriter.port("scores", 1, nil)])
         #expect(try refusal(wide)?.kind == .declined)
     }
@@ -253,7 +255,7 @@ struct TreesRefusalTests {
     /// What an imputer puts in the place of an index is none.
     @Test func labelsAreChosenByIndicesOnly() throws {
         let model = OnnxWriter.model(
-            regressor(targets: 2)
+            OnnxWriter.leaf("scores", targets: 2)
                 + OnnxWriter.node(
                     "ArgMax", domain: "", ["scores"], ["place"], ["axis": .integer(1)])
                 + OnnxWriter.node("Cast", domain: "", ["place"], ["number"], ["to": .integer(1)])
@@ -272,17 +274,21 @@ struct TreesRefusalTests {
         #expect(error.message.contains("no indices"), "\(error)")
     }
 
-    private func regressor(targets: Int64) -> [UInt8] {
-        OnnxWriter.node(
-            "TreeEnsembleRegressor", ["X"], ["scores"],
-            [
-                "nodes_treeids": .integers([0]), "nodes_nodeids": .integers([0]),
-                "nodes_featureids": .integers([0]), "nodes_values": .numbers([0]),
-                "nodes_modes": .texts(["LEAF"]), "nodes_truenodeids": .integers([0]),
-                "nodes_falsenodeids": .integers([0]), "target_treeids": .integers([0]),
-                "target_nodeids": .integers([0]), "target_ids": .integers([0]),
-                "target_weights": .numbers([1]), "n_targets": .integer(targets),
-            ])
+    /// To any power, infinite or none, 1 is 1: no exp() of a product.
+    @Test func powersOfOne() throws {
+        /// - Parameter base: the bytes of a float32.
+        func model(_ base: [UInt8]) -> [UInt8] {
+            OnnxWriter.model(
+                OnnxWriter.leaf("scores")
+                    + OnnxWriter.node("Pow", domain: "", ["base", "scores"], ["power"]),
+                inputs: [OnnxWriter.port("X", 1, [nil, 2])],
+                outputs: [OnnxWriter.port("power", 1, nil)],
+                tensors: [OnnxWriter.tensor("base", 1, [1], base)])
+        }
+        #expect(try refusal(model([0, 0, 0, 0x40])) == nil)
+        let error = try #require(try refusal(model([0, 0, 0x80, 0x3f])))
+        #expect(error.kind == .declined)
+        #expect(error.message.contains("(operation Pow) does not raise"), "\(error)")
     }
 
     @Test("questions for single categories that lead to one place are a set")

@@ -43,6 +43,7 @@ struct RandomProgramTests {
             let functions: [TreeProgram.Function] = [
                 .logistic, .sigmoid, .probit, .exponential, .absolute, .negative, .log,
                 .squareRoot, .softplus, .greater(than: one(of: edges)),
+                .less(than: one(of: edges)), .nonzero,
             ]
             return .function(matrix(), one(of: functions))
         case 10:

@@ -267,13 +267,17 @@ struct ProgramFunctionTests {
         #expect(try values(.squareRoot, [9, 2]) == [3, 2.0.squareRoot()])
         #expect(try values(.softplus, [0, 1000, -1000]) == [log1p(1), 1000, 0])
         #expect(try values(.greater(than: 0.5), [0.5, 0.6, .nan]) == [0, 1, 0])
+        #expect(try values(.less(than: 0.5), [0.5, 0.4, .nan]) == [0, 1, 0])
+        #expect(try values(.nonzero, [0, -0.0, .nan, .leastNonzeroMagnitude]) == [0, 0, 1, 1])
         let probit = try values(.probit, [0.5, 0.975, 0.025])
         #expect(abs(probit[0]) < 1e-3 && abs(probit[1] - 1.96) < 1e-2)
         #expect(abs(probit[1] + probit[2]) < 1e-12)
         let input = [ModelInput(name: "x", type: .int64, rowShape: [2])]
         for (function, wanted) in [
             (TreeProgram.Function.absolute, [2.0, 3]), (.negative, [2, -3]),
-            (.greater(than: 2.5), [0, 1]),
+            (.greater(than: 2.5), [0, 1]), (.greater(than: -.infinity), [1, 1]),
+            (.greater(than: .nan), [0, 0]), (.less(than: -1.5), [1, 0]),
+            (.less(than: .infinity), [1, 1]), (.less(than: .nan), [0, 0]), (.nonzero, [1, 1]),
         ] {
             let got = try last(
                 of: input, [.input(0, as: .int64), .function(0, function)], [[-2, 3]])

@@ -290,7 +290,7 @@ extension OnnxTrees {
                 "tree \(tree) begins at node \(root), which the model does not have")
         }
         try readSets(attributes, isDouble: isDouble)
-        try giveSets()
+        try assignSets()
         valueStarts = Array(repeating: 0, count: nodes)
         for leaf in 0...targets.count { valueStarts.append(Int32(clamping: leaf)) }
         self.modes += Array(repeating: .leaf, count: targets.count)
@@ -347,7 +347,7 @@ extension OnnxTrees {
         if !categories.isEmpty { sets.append(CategorySet(categories)) }
     }
 
-    private mutating func giveSets() throws(TreesFailure) {
+    private mutating func assignSets() throws(TreesFailure) {
         var next = 0
         for node in modes.indices where modes[node] == .member {
             guard next < sets.count else {

@@ -247,23 +247,16 @@ extension TreeTranslation {
         var data = try numbers(node, 0)
         guard let tensor = try constant(node, 1), tensor.type == data.type, tensor.count == 1,
             tensor.dimensions.count <= (data.layout == .flat ? 1 : 2),
-            var limit = tensor.asNumbers?.first, data.layout != .transposed
+            let limit = tensor.asNumbers?.first, data.layout != .transposed
         else { throw .declined("compares with something else than one number") }
         var matrix = try matrix(data)
-        // Of whole numbers the least has no opposite.
-        let isWhole = number(of: data) == .int64
-        if !isGreater, isWhole {
-            guard limit > -0x1p53 else { throw .declined("compares with \(limit)") }
-            limit -= 1
-        } else if !isGreater {
-            limit = -limit
-            matrix = try add(.function(matrix, .negative), width: data.width)
-        }
-        matrix = try add(.function(matrix, .greater(than: limit)), width: data.width)
+        let comparison: TreeProgram.Function =
+            isGreater ? .greater(than: limit) : .less(than: limit)
+        matrix = try add(.function(matrix, comparison), width: data.width)
         data = made(matrix, like: data)
         data.type = .bool
         data.bound = 2
-        return .numbers(!isGreater && isWhole ? try inverted(data) : data)
+        return .numbers(data)
     }
 
     private mutating func not(_ node: Node) throws(TreesFailure) -> Value {
@@ -307,20 +300,12 @@ extension TreeTranslation {
 
     /// Whether numbers are not 0; NaN is not.
     mutating func truth(_ data: Numbers) throws(TreesFailure) -> Numbers {
-        var matrix = try matrix(data)
-        let isWhole = number(of: data) == .int64
-        if !isWhole {
-            matrix = try add(.impute(matrix, replaced: .nan, values: [1]), width: data.width)
-        }
-        matrix = try add(.function(matrix, .absolute), width: data.width)
-        // The least whole number is its own magnitude: what is not 0 is below it the other way.
-        if isWhole { matrix = try add(.function(matrix, .negative), width: data.width) }
-        matrix = try add(.function(matrix, .greater(than: isWhole ? -1 : 0)), width: data.width)
+        let matrix = try add(.function(try matrix(data), .nonzero), width: data.width)
         var result = made(matrix, like: data)
         result.type = .bool
         result.bound = 2
         result.isLoose = false
-        return isWhole ? try inverted(result) : result
+        return result
     }
 
     private mutating func constantOfShape(_ node: Node) throws(TreesFailure) -> Value {
